@@ -1,0 +1,109 @@
+"""The doorbell: score the devices that a batch of the Readings stream names."""
+
+import base64
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+
+from weir.chunks import StoredChunk, UnreadableChunk, unpack_body
+from weir.detector import Ewma
+from weir.scoring.memory import MemoryCache
+from weir.scoring.scorer import Outcome, Scorer
+from weir.scoring.state import Checkpoint, UnreadableState
+from weir.settings import ScoreSettings
+from weir.storage.alert_store import AlertStore
+from weir.storage.checkpoint_store import CheckpointStore
+from weir.storage.clients import client
+from weir.storage.reading_store import ReadingStore
+from weir.storage.retry import Deadline
+
+RESERVE_S = 5.0
+"""Seconds kept back from the function's time: what has not begun by then rings again."""
+PARALLEL = 8
+
+logger = Logger()
+metrics = Metrics()
+settings = ScoreSettings.read()
+detector = Ewma()
+executor = ThreadPoolExecutor(PARALLEL)
+
+
+def _unreadable_chunk(device_id: str, sk: str, error: UnreadableChunk) -> None:
+    logger.error("unreadable chunk", extra={"device_id": device_id, "sk": sk, "why": str(error)})
+
+
+def _unreadable_state(device_id: str, error: UnreadableState) -> None:
+    logger.error("unreadable state", extra={"device_id": device_id, "why": str(error)})
+
+
+dynamodb = client("dynamodb", attempts=4)
+readings = ReadingStore(dynamodb, settings.readings_table, on_unreadable=_unreadable_chunk)
+checkpoints = CheckpointStore(dynamodb, settings.states_table, detector, _unreadable_state)
+alerts = AlertStore(dynamodb, settings.alerts_table, retention_s=settings.alert_retention_s)
+scorer = Scorer(readings, checkpoints, alerts, detector, MemoryCache())
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics
+def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Score each device of the batch; answer with the first record of those that failed."""
+    deadline = Deadline(context.get_remaining_time_in_millis() / 1000 - RESERVE_S)
+    rung: dict[str, list[dict[str, Any]]] = {}
+    for record in event["Records"]:
+        rung.setdefault(record["dynamodb"]["Keys"]["pk"]["S"], []).append(record)
+    known = checkpoints.get_all(list(rung), deadline)
+    visits = {
+        device_id: executor.submit(_score, device_id, records, known.get(device_id), deadline)
+        for device_id, records in rung.items()
+    }
+    total: dict[str, int] = dict.fromkeys(Outcome.__struct_fields__, 0)
+    failed: set[str] = set()
+    for device_id, visit in visits.items():
+        try:
+            outcome = visit.result()
+        except Exception:
+            # Whatever is wrong with one device must not stop the others: it rings again, alone,
+            # and after its retries lies in the failure bucket.
+            logger.exception("device failed", extra={"device_id": device_id})
+            failed.add(device_id)
+        else:
+            for name in total:
+                total[name] += getattr(outcome, name)
+    metrics.add_metric("Scored", MetricUnit.Count, total["scored"])
+    metrics.add_metric("Late", MetricUnit.Count, total["late"])
+    metrics.add_metric("Rewinds", MetricUnit.Count, total["rewinds"])
+    metrics.add_metric("Checkpoints", MetricUnit.Count, total["checkpoints"])
+    metrics.add_metric("AlertsOpened", MetricUnit.Count, total["opened"])
+    metrics.add_metric("DevicesFailed", MetricUnit.Count, len(failed))
+    logger.info("scored", extra={**total, "devices": len(rung), "failed": len(failed)})
+    return {"batchItemFailures": _first_failure(event, failed)}
+
+
+def _score(
+    device_id: str,
+    records: list[dict[str, Any]],
+    checkpoint: Checkpoint | None,
+    deadline: Deadline,
+) -> Outcome:
+    if deadline.left <= 0:
+        raise TimeoutError("no time was left to begin")
+    return scorer.score(device_id, [_chunk(record) for record in records], checkpoint)
+
+
+def _chunk(record: dict[str, Any]) -> StoredChunk:
+    image = record["dynamodb"].get("NewImage", {})
+    try:
+        body = base64.b64decode(image["body"]["B"], validate=True)
+    except (KeyError, ValueError) as error:
+        raise UnreadableChunk("the record has no body in base64") from error
+    return StoredChunk(record["dynamodb"]["Keys"]["sk"]["S"], unpack_body(body))
+
+
+def _first_failure(event: dict[str, Any], failed: set[str]) -> list[dict[str, str]]:
+    """The first record of a failed device: Lambda delivers from there on once more."""
+    for record in event["Records"]:
+        if record["dynamodb"]["Keys"]["pk"]["S"] in failed:
+            return [{"itemIdentifier": record["dynamodb"]["SequenceNumber"]}]
+    return []

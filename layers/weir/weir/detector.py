@@ -1,0 +1,123 @@
+"""The detector: a pure fold over one metric's values that says how surprising each one is.
+
+`Detector` is the interface that scoring works with; `Ewma` is the one in use. A detector does no
+I/O, has no clock and no randomness, and its state is a small value that packs into bytes of an
+explicit layout, so that a checkpoint continues bit for bit.
+"""
+
+import struct
+from math import inf, isfinite
+from typing import Final, NamedTuple, Protocol
+
+
+class Detector[S](Protocol):
+    """How surprising is a value, given those before it?"""
+
+    version: int
+    """Names the packed layout and the arithmetic; a state of another version is re-learned."""
+
+    def initial(self) -> S:
+        """The state before the first value."""
+        ...
+
+    def step(self, state: S, ts: int, value: float) -> tuple[S, float]:
+        """Take the finite `value` at `ts` (epoch ms, rising); return the new state and the score.
+
+        The score lies in [0, 1]: 0 is as expected, 1 is never seen.
+        """
+        ...
+
+    def pack(self, state: S) -> bytes:
+        """The state as bytes; `unpack` gives back the same, bit for bit."""
+        ...
+
+    def unpack(self, data: bytes) -> S:
+        """The state that was packed; raises `ValueError` for what `pack` did not write."""
+        ...
+
+
+class EwmaState(NamedTuple):
+    """Values seen, the exponentially weighted level, deviation from it, and magnitude."""
+
+    n: int
+    level: float
+    deviation: float
+    magnitude: float
+
+
+class Ewma:
+    """Distance from an exponentially weighted mean, in its own mean absolute deviations.
+
+    Roberts, "Control chart tests based on geometric moving averages", Technometrics 1 (1959).
+    Forgetting: the level remembers some 5 values, the deviation some 50. Until then both are
+    plain means, and the first `WARM_UP` values score 0. A surprise moves the deviation only as
+    far as `CLIP` deviations would, so that one spike doesn't hide the next, while a level that
+    has moved for good becomes the new normal.
+
+    >>> ewma = Ewma()
+    >>> state = ewma.initial()
+    >>> for ts in range(60):
+    ...     state, score = ewma.step(state, ts, 20.0 + 0.1 * (ts % 3))
+    >>> score < 0.1
+    True
+    >>> ewma.step(state, 60, 35.0)[1] > 0.9
+    True
+    """
+
+    version = 1
+
+    LEVEL_RATE: Final = 0.2
+    DEVIATION_RATE: Final = 0.02
+    CLIP: Final = 5.0
+    WARM_UP: Final = 30
+    HALF: Final = 10.0
+    """The distance, in deviations, that scores one half."""
+    FLOOR: Final = 1e-3
+    """The smallest deviation that is believed, as a share of the values' magnitude."""
+
+    _LAYOUT: Final = struct.Struct("<Iddd")
+    _TINY: Final = 1e-300
+
+    def initial(self) -> EwmaState:
+        """The state before the first value."""
+        return EwmaState(0, 0.0, 0.0, 0.0)
+
+    def step(self, state: EwmaState, ts: int, value: float) -> tuple[EwmaState, float]:  # noqa: ARG002
+        """Score `value`, then learn it."""
+        n, level, deviation, magnitude = state
+        n += 1
+        if n == 1:
+            return EwmaState(1, value, 0.0, abs(value)), 0.0
+        distance = abs(value - level)
+        if distance == inf:  # two values of opposite sign near the end of the range
+            distance = 1.7e308
+        level_rate = max(self.LEVEL_RATE, 1.0 / n)
+        deviation_rate = max(self.DEVIATION_RATE, 1.0 / n)
+        scale = max(deviation, self.FLOOR * magnitude, self._TINY)
+        score = 0.0
+        if n > self.WARM_UP and distance > 0.0:
+            ratio = self.HALF * (scale / distance)
+            score = 1.0 / (1.0 + ratio * ratio) if ratio < 1e100 else 0.0
+        learned = distance if n <= self.WARM_UP else min(distance, self.CLIP * scale)
+        return (
+            EwmaState(
+                min(n, 0xFFFFFFFF),
+                level * (1.0 - level_rate) + value * level_rate,
+                deviation * (1.0 - deviation_rate) + learned * deviation_rate,
+                magnitude * (1.0 - deviation_rate) + abs(value) * deviation_rate,
+            ),
+            score,
+        )
+
+    def pack(self, state: EwmaState) -> bytes:
+        """28 bytes, little-endian: n (u32), level, deviation, magnitude (f64)."""
+        return self._LAYOUT.pack(*state)
+
+    def unpack(self, data: bytes) -> EwmaState:
+        """The state that was packed; raises `ValueError` otherwise."""
+        if len(data) != self._LAYOUT.size:
+            raise ValueError(f"the state has {len(data)} bytes; it must have {self._LAYOUT.size}")
+        state = EwmaState(*self._LAYOUT.unpack(data))
+        if not all(map(isfinite, state[1:])):
+            raise ValueError("the state holds a number that is not finite")
+        return state

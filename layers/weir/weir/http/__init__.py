@@ -1,0 +1,1 @@
+"""What the HTTP functions share: bodies as bytes, answers, and problem documents."""

@@ -1,0 +1,92 @@
+"""Lake rows: what `transform` makes of the records on their way to S3, one row a reading.
+
+A row is one line of JSON: `device_id`, `ts` and `received_at` (RFC 3339, UTC, milliseconds),
+`metrics` and `tags` (names sorted), `reading_id`, and `position`.
+
+`reading_id` names the reading whichever way it came: the same device, time and metric names give
+the same id, in whatever request. Of rows with one `reading_id`, the one with the smallest
+`position` counts: it is the place in the Readings table, the chunk's sort key and the row in it,
+so that the lake, the table and the scores agree on which of two values is the one.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import msgspec
+
+from weir.chunks import UnreadableChunk, compress_lines, digest, inflate, sort_key, unpack
+from weir.readings import format_ts
+
+MAX_INFLATED: Final = 8 * 1024 * 1024
+"""A record of ours inflates to less than 2 MiB; what goes past this is not ours."""
+
+_ENCODE = msgspec.json.Encoder().encode
+
+
+class _Arrival(msgspec.Struct, forbid_unknown_fields=True):
+    received_at: int
+
+
+_ARRIVAL = msgspec.json.Decoder(_Arrival).decode
+
+
+class Record(msgspec.Struct, frozen=True):
+    """A Firehose record, opened: chunk documents, and when they were received (epoch ms)."""
+
+    documents: Sequence[bytes]
+    received_at: int
+
+
+def open_record(data: bytes, arrived_at: int) -> Record:
+    """Open a record that Firehose received at `arrived_at` (epoch ms).
+
+    A record that went back into the stream says on its first line when it first came. Raises
+    `UnreadableChunk` for what is no record.
+    """
+    lines = [line for line in inflate(data, MAX_INFLATED).split(b"\n") if line]
+    if not lines:
+        raise UnreadableChunk("the record is empty")
+    if lines[0].startswith(b'{"received_at":'):
+        try:
+            return Record(lines[1:], _ARRIVAL(lines[0]).received_at)
+        except msgspec.DecodeError as error:
+            raise UnreadableChunk(f"the record's first line cannot be read: {error}") from error
+    return Record(lines, arrived_at)
+
+
+def close_record(record: Record) -> bytes:
+    """Pack a record to be sent once more, with the time at which it first came."""
+    return compress_lines([_ENCODE(_Arrival(record.received_at)), *record.documents])
+
+
+def rows(record: Record) -> bytes:
+    """The lake rows of a record's readings, one a line. Raises `UnreadableChunk`."""
+    received_at = format_ts(record.received_at)
+    return b"".join(row for document in record.documents for row in _rows(document, received_at))
+
+
+def _rows(document: bytes, received_at: str) -> Iterator[bytes]:
+    unpacked = unpack(document)
+    prefix = sort_key(unpacked.t0, digest(document))
+    for place, reading in enumerate(unpacked.rows()):
+        names = sorted(reading.metrics)
+        tags = reading.tags or {}
+        yield _ENCODE(
+            {
+                "device_id": reading.device_id,
+                "ts": format_ts(reading.ts),
+                "metrics": {name: reading.metrics[name] for name in names},
+                "tags": {name: tags[name] for name in sorted(tags)},
+                "received_at": received_at,
+                "reading_id": reading_id(reading.device_id, reading.ts, names),
+                "position": f"{prefix}#{place:05d}",
+            }
+        )
+        yield b"\n"
+
+
+def reading_id(device_id: str, ts: int, names: Sequence[str]) -> str:
+    """32 hexadecimal digits that name the reading of `names` (sorted) by the device at `ts`."""
+    identity = "\x1f".join((device_id, str(ts), *names))
+    return hashlib.sha256(identity.encode()).hexdigest()[:32]

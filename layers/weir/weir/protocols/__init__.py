@@ -1,0 +1,1 @@
+"""Adapters from what devices speak to readings: one module a protocol."""

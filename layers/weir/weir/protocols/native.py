@@ -1,0 +1,298 @@
+"""The native protocol: one reading, an array, an envelope, or newline-delimited JSON.
+
+There are two ways through. The straight one lets msgspec decode the whole body into typed
+structs; it takes the body only if every reading in it keeps every rule. Anything else goes the
+careful way: the standard library's parser, which can say where and why, one reading at a time,
+so that a bad reading never costs its neighbours. A property test holds the two to one result.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from weir.readings import (
+    AwareDatetime,
+    InvalidReading,
+    Reading,
+    Rejection,
+    Window,
+    check_device_id,
+    check_metric_names,
+    check_metrics,
+    check_tags,
+    check_ts,
+    kind,
+    show,
+    to_epoch_ms,
+)
+
+MAX_READINGS: Final = 10_000
+_EXCERPT: Final = 120
+
+
+class Parsed(msgspec.Struct, frozen=True):
+    """The readings of a request, in its order, and the refusals of the others."""
+
+    readings: Sequence[Reading]
+    rejected: Sequence[Rejection]
+
+
+class UnreadableBody(ValueError):
+    """Nothing can be read from the body; the message says why."""
+
+
+class TooManyReadings(ValueError):
+    """The body holds more readings than one request may."""
+
+
+def parse_json(body: bytes, window: Window) -> Parsed:
+    """Read a body of type application/json: a reading, an array of them, or an envelope.
+
+    Raises `UnreadableBody` or `TooManyReadings`; a bad reading among good ones is a `Rejection`.
+    """
+    try:
+        return _parse_json_straight(body, window)
+    except (msgspec.DecodeError, UnicodeDecodeError, InvalidReading, _Detour):
+        return _parse_json_carefully(body, window)
+
+
+def parse_ndjson(body: bytes, window: Window) -> Parsed:
+    """Read a body of newline-delimited JSON, one reading a line; blank lines do not count.
+
+    Raises `UnreadableBody` if no line is JSON, `TooManyReadings`.
+    """
+    try:
+        rows = _LINES.decode_lines(body)
+        _bound(len(rows))
+        return _take(rows, None, body, window, extra_strings=0)
+    except (msgspec.DecodeError, UnicodeDecodeError, InvalidReading, _Detour):
+        return _parse_ndjson_carefully(body, window)
+
+
+# ------------------------------------------------------------------ the straight way
+
+
+class _Row(msgspec.Struct, gc=False):
+    ts: int | AwareDatetime
+    metrics: dict[str, float]
+    device_id: str | None = None
+    tags: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
+
+
+class _Envelope(msgspec.Struct):
+    device_id: str
+    readings: list[_Row]
+
+
+_ARRAY: Final = msgspec.json.Decoder(list[_Row])
+_LINES: Final = msgspec.json.Decoder(_Row)
+_ENVELOPE: Final = msgspec.json.Decoder(_Envelope)
+
+
+class _Detour(Exception):
+    """The body is not of the plain sort that the straight way takes."""
+
+
+def _parse_json_straight(body: bytes, window: Window) -> Parsed:
+    if body.lstrip()[:1] == b"[":
+        rows = _ARRAY.decode(body)
+        _bound(len(rows))
+        return _take(rows, None, body, window, extra_strings=0)
+    try:
+        envelope = _ENVELOPE.decode(body)
+    except msgspec.ValidationError:
+        return _take([_LINES.decode(body)], None, body, window, extra_strings=0)
+    _bound(len(envelope.readings))
+    return _take(
+        envelope.readings, check_device_id(envelope.device_id), body, window, extra_strings=3
+    )
+
+
+def _take(
+    rows: list[_Row], device_id: str | None, body: bytes, window: Window, *, extra_strings: int
+) -> Parsed:
+    """Check decoded rows; raise `_Detour` or `InvalidReading` if any is not plain and good."""
+    if not rows:
+        raise _Detour
+    # A column at a time, since that is what Python is quick at.
+    times = _times([row.ts for row in rows])
+    if not window.earliest <= min(times) <= max(times) <= window.latest:
+        raise _Detour
+    metrics = [row.metrics for row in rows]
+    for names in set(map(tuple, metrics)):
+        check_metric_names(names)
+    devices = [row.device_id for row in rows]
+    named = len(devices) - devices.count(None)
+    if device_id is None:
+        for device in set(devices):
+            check_device_id(device)
+    elif named:
+        raise _Detour
+    else:
+        devices = [device_id] * len(rows)
+    tags = [check_tags(row.tags) if row.tags is not msgspec.UNSET else None for row in rows]
+    # A name that stands twice in an object leaves no trace after decoding, but its quotes do:
+    # every string that was decoded has two, so any more mean a duplicate, a field that is not
+    # ours, or an escape, and the careful way finds out which.
+    strings = (
+        extra_strings
+        + 2 * len(rows)  # the keys "ts" and "metrics"
+        + 2 * named
+        + sum(map(len, metrics))
+        + sum(type(row.ts) is not int for row in rows)
+        + sum(1 + 2 * len(row.tags) for row in rows if row.tags is not msgspec.UNSET)
+    )
+    if body.count(b'"') != 2 * strings:
+        raise _Detour
+    return Parsed(list(map(Reading, devices, times, metrics, tags)), ())  # type: ignore[arg-type]
+
+
+def _times(values: list[int | datetime]) -> list[int]:
+    return [value if type(value) is int else to_epoch_ms(value) for value in values]  # type: ignore[arg-type]
+
+
+def _bound(count: int) -> None:
+    if count > MAX_READINGS:
+        raise TooManyReadings(f"the body holds {count} readings; a request may hold {MAX_READINGS}")
+
+
+# ------------------------------------------------------------------ the careful way
+
+
+class _Object(dict[str, Any]):
+    """A JSON object that remembers which names stood in it twice."""
+
+    duplicates: tuple[str, ...] = ()
+
+
+def _object(pairs: list[tuple[str, Any]]) -> _Object:
+    result = _Object(pairs)
+    if len(result) != len(pairs):
+        names = [name for name, _ in pairs]
+        result.duplicates = tuple(sorted({name for name in names if names.count(name) > 1}))
+    return result
+
+
+def _loads(body: bytes) -> Any:
+    """Parse JSON, raising `UnreadableBody` with the reason; NaN and infinities come as floats."""
+    try:
+        return json.loads(body.decode("utf-8-sig"), object_pairs_hook=_object)
+    except UnicodeDecodeError as error:
+        raise UnreadableBody(f"the body is not UTF-8: byte {error.start}") from error
+    except json.JSONDecodeError as error:
+        raise UnreadableBody(
+            f"the body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
+        ) from error
+    except RecursionError as error:
+        raise UnreadableBody("the body is nested too deeply") from error
+    except ValueError as error:  # an integer of more digits than Python converts
+        raise UnreadableBody(f"the body is not JSON: {str(error)[:_EXCERPT]}") from error
+
+
+def _parse_json_carefully(body: bytes, window: Window) -> Parsed:
+    try:
+        value = _loads(body)
+    except UnreadableBody:
+        if _looks_like_lines(body):
+            return _parse_ndjson_carefully(body, window)
+        raise
+    device_id: object = None
+    if isinstance(value, _Object) and "readings" in value:
+        if "readings" in value.duplicates or "device_id" in value.duplicates:
+            raise UnreadableBody("the envelope names a field twice; each may stand once")
+        device_id, value = value.get("device_id"), value["readings"]
+        if not isinstance(value, list):
+            raise UnreadableBody(f"readings is {kind(value)}; it must be an array")
+    elif isinstance(value, _Object):
+        value = [value]
+    elif not isinstance(value, list):
+        raise UnreadableBody(
+            f"the body is {kind(value)}; it must be a reading, an array of readings, or "
+            '{"device_id", "readings"}'
+        )
+    if not value:
+        raise UnreadableBody("the body holds no reading; it must hold at least one")
+    _bound(len(value))
+    return _sort_out((item for item in value), device_id, window)
+
+
+def _looks_like_lines(body: bytes) -> bool:
+    first, newline, rest = body.lstrip().partition(b"\n")
+    if not newline or not rest.strip() or not first.startswith(b"{"):
+        return False
+    try:
+        _loads(first)
+    except UnreadableBody:
+        return False
+    return True
+
+
+def _parse_ndjson_carefully(body: bytes, window: Window) -> Parsed:
+    lines = [line for line in body.split(b"\n") if line.strip()]
+    if not lines:
+        raise UnreadableBody("the body holds no reading; it must hold at least one")
+    _bound(len(lines))
+    unreadable: list[UnreadableBody] = []
+
+    def items() -> Iterator[object]:
+        for line in lines:
+            try:
+                yield _loads(line)
+            except UnreadableBody as error:
+                unreadable.append(error)
+                yield error
+
+    parsed = _sort_out(items(), None, window)
+    if len(unreadable) == len(lines):
+        raise UnreadableBody(f"no line is JSON; the first: {unreadable[0]}")
+    return parsed
+
+
+def _sort_out(items: Iterator[object], device_id: object, window: Window) -> Parsed:
+    readings: list[Reading] = []
+    rejected: list[Rejection] = []
+    for index, item in enumerate(items):
+        try:
+            readings.append(_read(item, device_id, window))
+        except InvalidReading as error:
+            rejected.append(Rejection(index, error.code, error.detail))
+    return Parsed(readings, rejected)
+
+
+def _read(item: object, envelope_device_id: object, window: Window) -> Reading:
+    if isinstance(item, UnreadableBody):
+        raise InvalidReading("malformed_json", str(item).replace("the body", "the line", 1))
+    if not isinstance(item, _Object):
+        raise InvalidReading("wrong_type", f"the reading is {kind(item)}; it must be an object")
+    for where, names in (
+        ("the reading", item.duplicates),
+        ("metrics", getattr(item.get("metrics"), "duplicates", ())),
+        ("tags", getattr(item.get("tags"), "duplicates", ())),
+    ):
+        if names:
+            raise InvalidReading(
+                "duplicate_name",
+                f"{where} has the name {show(names[0])} more than once; a name may stand once",
+            )
+    for field in ("ts", "metrics"):
+        if field not in item:
+            raise InvalidReading("missing_field", f"{field} is missing; a reading must have it")
+    device_id = item.get("device_id")
+    if device_id is None:
+        device_id = envelope_device_id
+    elif envelope_device_id is not None and device_id != envelope_device_id:
+        raise InvalidReading(
+            "foreign_device_id",
+            "device_id differs from the envelope's; it may be left out, or must be the same",
+        )
+    if device_id is None:
+        raise InvalidReading("missing_field", "device_id is missing; a reading must have it")
+    return Reading(
+        check_device_id(device_id),
+        check_ts(item["ts"], window),
+        check_metrics(item["metrics"]),
+        check_tags(item.get("tags")),
+    )

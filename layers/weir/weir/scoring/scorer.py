@@ -1,0 +1,310 @@
+"""Answers the doorbell: from a device's checkpoint and its log to alerts and the next checkpoint.
+
+Correct whatever is delivered twice, late, to two workers at once, or to one that is killed. The
+argument, in full in docs/scoring.md, rests on four rules:
+
+1. A checkpoint counts whole chunks, and every write of one names the version that it replaces.
+2. A chunk that comes late (it begins at or before a watermark and is not counted) is rewound
+   for: the checkpoint goes back to the one before it, durably, and only then is the log read.
+3. A chunk that rings while the log already holds later values of its metrics may have been
+   passed over in another worker's memory: the result is written down at once, whether due or
+   not, which makes that memory stale, and the log is looked at once more.
+4. Alerts are written before the checkpoint that counts their readings.
+
+So memory is good while its version is the table's: what it lacks lies after its watermarks.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from weir.alerts import Cleared, Opened, Transition
+from weir.chunks import HOUR_MS, StoredChunk
+from weir.detector import Detector
+from weir.scoring.fold import Folded, fold
+from weir.scoring.memory import Memory, MemoryCache
+from weir.scoring.ports import Alerts, CheckpointMoved, Checkpoints, ReadingLog
+from weir.scoring.state import NEVER, Checkpoint, DeviceState, MetricState
+from weir.scoring.watermarks import (
+    HOURLY,
+    Cadence,
+    adds_to,
+    born,
+    can_score,
+    is_dormant,
+    is_late,
+    low,
+    lowered,
+    passed_over,
+)
+
+RUN_AHEAD_CHUNKS: Final = 512
+"""So many chunks are read past those that rang before the reading stops at an hour's end."""
+
+_FOREVER: Final = 1 << 62
+_ATTEMPTS: Final = 8
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What one ring of the doorbell came to."""
+
+    scored: int = 0
+    """Values scored that this worker had not scored before."""
+    opened: int = 0
+    cleared: int = 0
+    late: int = 0
+    """Readings too late to be scored."""
+    rewinds: int = 0
+    checkpoints: int = 0
+
+
+class _Reading(msgspec.Struct, frozen=True):
+    """All chunks of the log that begin after `low` and before `until`.
+
+    `state` is the state to fold them into; it knows all their metrics, `births` among them.
+    """
+
+    low: int
+    until: int
+    chunks: Sequence[StoredChunk]
+    state: DeviceState
+    births: Mapping[str, MetricState]
+
+
+class Scorer:
+    """Scores what is new of a device, given its log, its checkpoint, and its alerts."""
+
+    def __init__(
+        self,
+        log: ReadingLog,
+        checkpoints: Checkpoints,
+        alerts: Alerts,
+        detector: Detector[Any],
+        cache: MemoryCache,
+        cadence: Cadence = HOURLY,
+    ) -> None:
+        self._log = log
+        self._checkpoints = checkpoints
+        self._alerts = alerts
+        self._detector = detector
+        self._cache = cache
+        self._cadence = cadence
+
+    def score(
+        self, device_id: str, rung: Sequence[StoredChunk], checkpoint: Checkpoint | None
+    ) -> Outcome:
+        """Take the chunks `rung`, in the order in which they rang.
+
+        `checkpoint` is the device's, read after they rang. Raises `CheckpointMoved` if other
+        workers were faster time and again: the doorbell then has to ring once more.
+        """
+        for _ in range(_ATTEMPTS):
+            try:
+                return self._visit(device_id, rung, checkpoint)
+            except CheckpointMoved:
+                self._cache.forget(device_id)
+                checkpoint = self._checkpoints.get(device_id)
+        raise CheckpointMoved(f"{device_id}: the checkpoint moved {_ATTEMPTS} times")
+
+    def _visit(
+        self, device_id: str, rung: Sequence[StoredChunk], checkpoint: Checkpoint | None
+    ) -> Outcome:
+        memory = self._cache.recall(checkpoint or Checkpoint.fresh(device_id))
+        visit = _Visit(
+            self._log, self._checkpoints, self._alerts, self._detector, memory, self._cadence
+        )
+        visit.take(rung)
+        self._cache.remember(visit.memory)
+        return visit.outcome
+
+
+class _Visit:
+    """One worker's work on one device for one ring."""
+
+    def __init__(
+        self,
+        log: ReadingLog,
+        checkpoints: Checkpoints,
+        alerts: Alerts,
+        detector: Detector[Any],
+        memory: Memory,
+        cadence: Cadence,
+    ) -> None:
+        self._log = log
+        self._checkpoints = checkpoints
+        self._alerts = alerts
+        self._detector = detector
+        self.memory = memory
+        self._cadence = cadence
+        self.outcome = Outcome()
+        self._discarded: Sequence[DeviceState] = ()
+
+    def take(self, rung: Sequence[StoredChunk]) -> None:
+        fresh: Sequence[StoredChunk] = [c for c in rung if not self.memory.counts(c)]
+        if any(is_late(self.memory.state, chunk) for chunk in fresh):
+            fresh = self._rewind_for(fresh)
+        if not fresh:
+            return
+        names = {name for chunk in fresh for name in chunk.spans}
+        if self._advance(names, fresh):
+            self._advance(names, ())  # what came between our reading and our checkpoint
+
+    # -------------------------------------------------------------- late chunks
+
+    def _rewind_for(self, fresh: Sequence[StoredChunk]) -> Sequence[StoredChunk]:
+        """Make room for chunks that may have come late; return those that can be scored."""
+        checkpoint = self.memory.checkpoint
+        passed_over = self.memory.state
+        # What only this memory passed over is not lost: start from the checkpoint again.
+        self.memory = Memory.of(checkpoint, before=self.memory.before)
+        late = [chunk for chunk in fresh if is_late(checkpoint.current, chunk)]
+        if late and self.memory.before is None:
+            self.memory.before = self._recount(checkpoint)
+        fresh = [chunk for chunk in fresh if not self.memory.counts(chunk)]
+        late = [chunk for chunk in late if not self.memory.counts(chunk)]
+        too_late = [chunk for chunk in late if not can_score(checkpoint.previous, chunk)]
+        if too_late:
+            readings = sum(len(chunk.document.dt) for chunk in too_late)
+            self._note(late=readings)
+            hopeless = {chunk.sk for chunk in too_late}
+            fresh = [chunk for chunk in fresh if chunk.sk not in hopeless]
+            late = [chunk for chunk in late if chunk.sk not in hopeless]
+        if late:
+            self._discarded = (checkpoint.current, passed_over)
+            base = lowered(checkpoint.previous, late)
+            self._write(
+                Checkpoint(checkpoint.device_id, checkpoint.version + 1, base, base), before=set()
+            )
+            self._note(rewinds=1)
+        return fresh
+
+    def _recount(self, checkpoint: Checkpoint) -> set[str] | None:
+        """The sort keys that the checkpoint counts since the previous one.
+
+        None if the log holds others beside them: some chunk of that time came late.
+        """
+        current, previous = checkpoint.current, checkpoint.previous
+        if not checkpoint.folded:
+            return set()
+        found: dict[str, int] = {}
+        page = self._log.read(checkpoint.device_id, from_t0=checkpoint.folded_from)
+        while True:
+            for chunk in page.chunks:
+                if is_late(current, chunk) and adds_to(previous, chunk):
+                    found[chunk.sk] = chunk.digest
+            passed = page.chunks and page.chunks[-1].t0 > current.frontier
+            if page.next_sk is None or passed:
+                break
+            page = self._log.read(
+                checkpoint.device_id, from_t0=checkpoint.folded_from, after_sk=page.next_sk
+            )
+        same = (
+            len(found) == checkpoint.folded and _digest_sum(found.values()) == checkpoint.digest_sum
+        )
+        return set(found) if same else None
+
+    # -------------------------------------------------------------- the way forward
+
+    def _advance(self, names: set[str], rung: Sequence[StoredChunk]) -> bool:
+        """Fold what the log has for the metrics `names`, those of the chunks `rung`.
+
+        Returns whether the log has to be looked at once more.
+        """
+        checkpoint, start = self.memory.checkpoint, self.memory.state
+        resumed = any(is_dormant(checkpoint.current, name) for name in names)
+        reading = self._read(start, names, rung)
+        state = reading.state
+        complete = {name for name in state.metrics if low(state, name) >= reading.low}
+        adding = {chunk.sk: chunk for chunk in reading.chunks if adds_to(state, chunk)}
+        folded = fold(state, reading.chunks, complete, reading.until, self._detector)
+        risky = bool(rung) and (reading.until != _FOREVER or passed_over(reading.chunks, rung))
+        self._tell(folded)
+        self._note(scored=folded.state.scored - state.scored)
+        self.memory.state = folded.state
+        self.memory.since |= adding
+        due = self._cadence.is_due(checkpoint.current, folded.state)
+        if reading.births or resumed or folded.transitions or risky or due:
+            # An alert's checkpoint alone moves nothing, or two alerts in a row would leave nothing
+            # to rewind to; a metric that never stops alerting must not keep it for ever, though.
+            moved = due or self._cadence.is_due(checkpoint.previous, folded.state, times=4)
+            self._write(*self.memory.following(reading.births, moved=moved))
+        return risky
+
+    def _read(self, start: DeviceState, names: set[str], rung: Sequence[StoredChunk]) -> _Reading:
+        """Read the log from where the metrics `names`, and all found with them, are scored to."""
+        rung_until = max((chunk.t1 for chunk in rung), default=start.frontier)
+        state, births = born(start, rung)
+        while True:
+            lowest = min((low(state, name) for name in names), default=state.frontier)
+            chunks, until = self._read_from(lowest, rung_until)
+            state, births = born(start, [*chunks, *rung])
+            names = names | {
+                name
+                for chunk in chunks
+                for name, (_, last) in chunk.spans.items()
+                if last > state.metrics[name].watermark
+            }
+            if all(low(state, name) >= lowest for name in names if name in state.metrics):
+                return _Reading(lowest, until, chunks, state, births)
+
+    def _read_from(self, lowest: int, rung_until: int) -> tuple[Sequence[StoredChunk], int]:
+        """All chunks that begin after `lowest` and before the returned time."""
+        device_id = self.memory.checkpoint.device_id
+        chunks: list[StoredChunk] = []
+        ahead = 0
+        page = self._log.read(device_id, from_t0=lowest + 1)
+        while True:
+            chunks.extend(page.chunks)
+            if page.next_sk is None:
+                return chunks, _FOREVER
+            ahead += sum(chunk.t0 > rung_until for chunk in page.chunks)
+            # Chunks never cross an hour: up to the last one's hour, none is half read.
+            hour = chunks[-1].t0 // HOUR_MS * HOUR_MS if chunks else NEVER
+            if ahead > RUN_AHEAD_CHUNKS and hour > rung_until:
+                return [chunk for chunk in chunks if chunk.t0 < hour], hour
+            page = self._log.read(device_id, from_t0=lowest + 1, after_sk=page.next_sk)
+
+    # -------------------------------------------------------------- what is written
+
+    def _tell(self, folded: Folded) -> None:
+        device_id = self.memory.checkpoint.device_id
+        transitions: list[Transition] = [*folded.transitions]
+        transitions += _withdrawn(self._discarded, folded)
+        self._discarded = ()
+        for transition in transitions:
+            if isinstance(transition, Opened):
+                self._alerts.open(device_id, transition)
+                self._note(opened=1)
+            else:
+                self._alerts.clear(device_id, transition)
+                self._note(cleared=1)
+
+    def _write(self, checkpoint: Checkpoint, before: set[str] | None) -> None:
+        self._checkpoints.put(checkpoint)
+        self.memory = Memory.of(checkpoint, before=before)
+        self._note(checkpoints=1)
+
+    def _note(self, **more: int) -> None:
+        old = self.outcome
+        self.outcome = msgspec.structs.replace(
+            old, **{name: getattr(old, name) + count for name, count in more.items()}
+        )
+
+
+def _withdrawn(discarded: Sequence[DeviceState], folded: Folded) -> list[Transition]:
+    """Ends for the alarms of states that were rewound and have no place in the new history."""
+    standing = {(t.metric, t.onset) for t in folded.transitions}
+    for name, metric in folded.state.metrics.items():
+        if metric.alarm is not None:
+            standing.add((name, metric.alarm.onset))
+    return [
+        Cleared(name, alarm.onset, alarm.peak_ts, alarm.peak, alarm.peak_ts)
+        for state in discarded
+        for name, metric in state.metrics.items()
+        if (alarm := metric.alarm) is not None and (name, alarm.onset) not in standing
+    ]
+
+
+def _digest_sum(digests: Iterable[int]) -> int:
+    return sum(digests) % (1 << 64)

@@ -1,0 +1,126 @@
+"""What watermarks say of chunks: which came late, which add something, from where to read."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from weir.chunks import HOUR_MS, StoredChunk
+from weir.scoring.state import NEVER, DeviceState, MetricState
+
+RELEARN_MS: Final = 24 * HOUR_MS
+
+
+class Cadence(msgspec.Struct, frozen=True):
+    """How much is scored between two checkpoints: readings of a metric, or event time."""
+
+    readings: int = 64
+    span_ms: int = HOUR_MS
+
+    def is_due(self, old: DeviceState, new: DeviceState, *, times: int = 1) -> bool:
+        """Whether `new` is so much past `old`, or so much several `times`."""
+        if new.frontier - max(old.frontier, NEVER // 2) >= times * self.span_ms:
+            return True
+        return any(
+            metric.scored - (old.metrics[name].scored if name in old.metrics else 0)
+            >= times * self.readings
+            for name, metric in new.metrics.items()
+        )
+
+
+HOURLY: Final = Cadence()
+
+
+def is_late(state: DeviceState, chunk: StoredChunk) -> bool:
+    """Whether some value of `chunk` lies at or before the watermark of its metric."""
+    return any(
+        (metric := state.metrics.get(name)) is not None and first <= metric.watermark
+        for name, (first, _) in chunk.spans.items()
+    )
+
+
+def adds_to(state: DeviceState, chunk: StoredChunk) -> bool:
+    """Whether some value of `chunk` lies after the watermark of its metric."""
+    return any(
+        (metric := state.metrics.get(name)) is None or last > metric.watermark
+        for name, (_, last) in chunk.spans.items()
+    )
+
+
+def can_score(state: DeviceState, chunk: StoredChunk) -> bool:
+    """Whether going back to `state` lets some late value of `chunk` be scored."""
+    return any(
+        (metric := state.metrics.get(name)) is None
+        or metric.learned is None
+        or last > metric.watermark
+        for name, (_, last) in chunk.spans.items()
+    )
+
+
+def lowered(state: DeviceState, chunks: Sequence[StoredChunk]) -> DeviceState:
+    """`state`, with the watermarks of metrics that have learned nothing yet put before `chunks`."""
+    metrics = dict(state.metrics)
+    for chunk in chunks:
+        for name, (first, _) in chunk.spans.items():
+            metric = metrics.get(name)
+            if metric is not None and metric.learned is None and first <= metric.watermark:
+                metrics[name] = msgspec.structs.replace(metric, watermark=first - 1)
+    return DeviceState(metrics, state.relearning)
+
+
+def born(
+    state: DeviceState, chunks: Sequence[StoredChunk]
+) -> tuple[DeviceState, dict[str, MetricState]]:
+    """`state` with the metrics of `chunks` that it doesn't know, and those."""
+    first_seen: dict[str, int] = {}
+    for chunk in chunks:
+        for name, (first, _) in chunk.spans.items():
+            if name not in state.metrics:
+                first_seen[name] = min(first, first_seen.get(name, first))
+    births = {
+        name: MetricState(first - 1 - RELEARN_MS, quiet_until=first - 1)
+        if state.relearning
+        else MetricState(first - 1)
+        for name, first in first_seen.items()
+    }
+    if not births:
+        return state, births
+    return DeviceState({**state.metrics, **births}, state.relearning), births
+
+
+def low(state: DeviceState, name: str) -> int:
+    """The time up to which no unscored value of the metric can be in the log.
+
+    It is the metric's watermark, but for a chunk that carries another metric too which lags
+    behind: that chunk may begin before. It begins within the same hour, and after the other's
+    watermark; a metric dormant for longer does not count, since its first value is written down
+    at once.
+    """
+    watermark = state.metrics[name].watermark
+    hour_start = (watermark + 1) // HOUR_MS * HOUR_MS - 1
+    lagging = (
+        metric.watermark for metric in state.metrics.values() if metric.watermark >= hour_start
+    )
+    return min(watermark, min(lagging, default=watermark))
+
+
+def is_dormant(state: DeviceState, name: str) -> bool:
+    """Whether the metric lags behind the device by so much that `low` leaves it out."""
+    metric = state.metrics.get(name)
+    return metric is not None and metric.watermark < state.frontier // HOUR_MS * HOUR_MS - 1
+
+
+def passed_over(chunks: Sequence[StoredChunk], rung: Sequence[StoredChunk]) -> bool:
+    """Whether the log has values that are later than those of a chunk that rang after them."""
+    ringing = {chunk.sk for chunk in rung}
+    newest: dict[str, int] = {}
+    for chunk in chunks:
+        if chunk.sk not in ringing:
+            for name, (_, last) in chunk.spans.items():
+                newest[name] = max(last, newest.get(name, NEVER))
+    for chunk in rung:
+        if any(newest.get(name, NEVER) >= first for name, (first, _) in chunk.spans.items()):
+            return True
+        for name, (_, last) in chunk.spans.items():
+            newest[name] = max(last, newest.get(name, NEVER))
+    return False

@@ -1,0 +1,49 @@
+"""The environment of each function, read once into a typed value."""
+
+import os
+from collections.abc import Mapping
+from typing import Self
+
+import msgspec
+
+_DAY_MS = 86_400_000
+
+
+class IngestSettings(msgspec.Struct, frozen=True):
+    """Where `ingest` writes, which times it takes, and how long readings stay."""
+
+    readings_table: str
+    lake_stream: str
+    retention_s: int
+    accept_past_ms: int
+    accept_future_ms: int
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Read the settings; raise `KeyError` or `ValueError` naming what is wrong."""
+        return cls(
+            environ["READINGS_TABLE"],
+            environ["LAKE_STREAM"],
+            int(environ["RETENTION_DAYS"]) * 86_400,
+            int(environ["ACCEPT_PAST_DAYS"]) * _DAY_MS,
+            int(environ["ACCEPT_FUTURE_SECONDS"]) * 1000,
+        )
+
+
+class ScoreSettings(msgspec.Struct, frozen=True):
+    """Which tables `score` reads and writes, and how long alerts stay."""
+
+    readings_table: str
+    states_table: str
+    alerts_table: str
+    alert_retention_s: int
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Read the settings; raise `KeyError` or `ValueError` naming what is wrong."""
+        return cls(
+            environ["READINGS_TABLE"],
+            environ["STATES_TABLE"],
+            environ["ALERTS_TABLE"],
+            int(environ["ALERT_RETENTION_DAYS"]) * 86_400,
+        )

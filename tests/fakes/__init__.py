@@ -1,0 +1,1 @@
+"""Stand-ins for the stores, in memory, with faults on demand."""

@@ -1,0 +1,198 @@
+"""Whatever happens between the table and the fold, the result is that of the readings in order.
+
+Any order of arrival within the rewind horizon, any duplication, any split into batches, any number
+of workers with caches of any age, a kill at any point: the alerts contain those of in-order
+arrival, and the state folded to the end is the same.
+"""
+
+from typing import Any
+
+from hypothesis import HealthCheck, given, note, settings
+from hypothesis import strategies as st
+
+from tests.fakes.scoring import (
+    FakeAlerts,
+    FakeCheckpoints,
+    FakeReadingLog,
+    GatedAlerts,
+    GatedCheckpoints,
+    GatedReadingLog,
+)
+from tests.unit.scoring.interleaving import Worker
+from weir.alerts import Opened
+from weir.chunks import Chunk, StoredChunk, pack
+from weir.detector import Ewma
+from weir.readings import Reading
+from weir.scoring.fold import fold
+from weir.scoring.memory import MemoryCache
+from weir.scoring.scorer import Scorer
+from weir.scoring.state import Checkpoint, DeviceState, MetricState
+from weir.scoring.watermarks import Cadence
+
+DEVICE = "pump-7"
+START = 1_767_225_600_000 + 3_540_000  # one minute before a full hour
+CADENCE = Cadence(readings=6, span_ms=6 * 60_000)
+
+
+class Jumpy(Ewma):
+    """Scores from the third value on, so that short histories hold alerts."""
+
+    WARM_UP = 2  # type: ignore[misc]
+
+
+class Remembering:
+    """A detector whose state is all that it saw: any reading lost, doubled or displaced shows."""
+
+    version = 7
+
+    def initial(self) -> tuple[Any, ...]:
+        return ()
+
+    def step(self, state: tuple[Any, ...], ts: int, value: float) -> tuple[tuple[Any, ...], float]:
+        return (*state, (ts, value)), 0.9 if value > 100 else 0.0
+
+    def pack(self, state: tuple[Any, ...]) -> bytes:
+        return repr(state).encode()
+
+    def unpack(self, data: bytes) -> tuple[Any, ...]:
+        raise NotImplementedError
+
+
+def in_order(chunks: list[StoredChunk]) -> tuple[DeviceState, set[tuple[str, int]]]:
+    """The state and the alerts of a device whose whole log is folded at once."""
+    firsts: dict[str, int] = {}
+    for chunk in chunks:
+        for name, (first, _) in chunk.spans.items():
+            firsts[name] = min(first, firsts.get(name, first))
+    start = DeviceState({name: MetricState(first - 1) for name, first in firsts.items()})
+    folded = fold(start, chunks, set(firsts), 1 << 60, Remembering())
+    alerts = {(t.metric, t.onset) for t in folded.transitions if isinstance(t, Opened)}
+    return folded.state, alerts
+
+
+def to_the_end(checkpoint: Checkpoint, chunks: list[StoredChunk]) -> DeviceState:
+    """The state that follows from the checkpoint and all of the log."""
+    state = checkpoint.current
+    return fold(state, chunks, set(state.metrics), 1 << 60, Remembering()).state
+
+
+@st.composite
+def arrivals(draw: st.DrawFn) -> list[Chunk]:
+    """Chunks of one device in an order of arrival in which none is late by more than the horizon.
+
+    Minutes are sent in requests of one to three; some metrics come in requests of their own, some
+    minutes twice with other values, and requests trade places with near neighbours.
+    """
+    minutes = draw(st.integers(4, 40))
+    requests: list[list[Reading]] = []
+    minute = 0
+    while minute < minutes:
+        size = draw(st.integers(1, 3))
+        rows = []
+        for at in range(minute, min(minute + size, minutes)):
+            value = 500.0 if draw(st.integers(0, 9)) == 0 else float(at % 5)
+            names = draw(st.sampled_from([("a",), ("a",), ("a", "b"), ("b",), ("a", "c")]))
+            rows.append(Reading(DEVICE, START + at * 60_000, dict.fromkeys(names, value)))
+        requests.append(rows)
+        if draw(st.integers(0, 5)) == 0:
+            again = draw(st.sampled_from(rows))
+            requests.append([Reading(DEVICE, again.ts, {name: 7.5 for name in again.metrics})])
+        minute += size
+    order = sorted(
+        range(len(requests)),
+        key=lambda at: at + (draw(st.sampled_from([0, 0, 0, 0, 1.5, 2.5])) if at else 0),
+    )
+    return [chunk for at in order for chunk in pack(requests[at])]
+
+
+@given(chunks=arrivals(), data=st.data())
+@settings(
+    max_examples=400,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+def test_any_delivery_comes_to_the_result_of_in_order_arrival(
+    chunks: list[Chunk], data: st.DataObject
+) -> None:
+    log, checkpoints, alerts = FakeReadingLog(page_size=5), FakeCheckpoints(), FakeAlerts()
+    workers = [Worker() for _ in range(3)]
+    scorers = [
+        Scorer(
+            GatedReadingLog(log, worker.gate),
+            GatedCheckpoints(checkpoints, worker.gate),
+            GatedAlerts(alerts, worker.gate),
+            Remembering(),
+            MemoryCache(),
+            CADENCE,
+        )
+        for worker in workers
+    ]
+    cursor = 0  # the stream up to here was processed by someone
+    delivering: dict[int, tuple[int, int]] = {}  # worker -> its batch
+    late = 0
+
+    def deliver(at: int, start: int, end: int) -> None:
+        batch = log.rings[start:end]
+        gate, scorer = workers[at].gate, scorers[at]
+
+        def work() -> None:
+            nonlocal late
+            gate("get")
+            outcome = scorer.score(DEVICE, batch, checkpoints.get(DEVICE))
+            late += outcome.late
+
+        delivering[at] = (start, end)
+        workers[at].start(work)
+
+    def settle() -> None:
+        nonlocal cursor
+        for at in [at for at in delivering if not workers[at].running]:
+            start, end = delivering.pop(at)
+            if workers[at].failure is not None:
+                raise workers[at].failure
+            if workers[at].succeeded and start <= cursor:
+                cursor = max(cursor, end)
+
+    waiting = list(reversed(chunks))
+    for _ in range(600):
+        idle = [at for at in range(3) if at not in delivering]
+        if not waiting and cursor == len(log.rings) and not delivering:
+            break
+        choices = ["step"] * 6 * bool(delivering)
+        choices += ["put"] * 3 * bool(waiting)
+        choices += ["ring"] * 3 * bool(idle and cursor < len(log.rings))
+        choices += ["again"] * bool(idle and cursor and waiting)
+        choices += ["kill"] * bool(delivering and waiting)
+        match data.draw(st.sampled_from(choices), label="next"):
+            case "put":
+                log.put(waiting.pop())
+            case "ring":
+                size = data.draw(st.integers(1, 6))
+                deliver(idle[0], cursor, min(cursor + size, len(log.rings)))
+            case "again":
+                start = data.draw(st.integers(max(0, cursor - 6), cursor - 1))
+                deliver(idle[-1], start, cursor)
+            case "step":
+                workers[data.draw(st.sampled_from(sorted(delivering)))].step()
+            case "kill":
+                workers[data.draw(st.sampled_from(sorted(delivering)))].kill()
+        settle()
+    while waiting or delivering or cursor < len(log.rings):
+        while waiting:
+            log.put(waiting.pop())
+        if not delivering:
+            deliver(0, cursor, len(log.rings))
+        for at in list(delivering):
+            while workers[at].running:
+                workers[at].step()
+        settle()
+
+    note(f"late: {late}")
+    expected, expected_alerts = in_order(list(log.of(DEVICE)))
+    if late:
+        return  # past the horizon: the next test says when that may be
+    checkpoint = checkpoints.get(DEVICE)
+    assert checkpoint is not None
+    actual = to_the_end(checkpoint, list(log.of(DEVICE)))
+    assert actual.metrics == expected.metrics
+    assert {(metric, onset) for _, metric, onset in alerts.opened} >= expected_alerts
