@@ -1,0 +1,93 @@
+"""The emulator process: its environment, its start and its readiness."""
+
+import os
+import socket
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import httpx
+
+from weir_local.aws import ACCESS_KEY, SECRET_KEY
+from weir_local.paths import HOST, REGION, tool
+from weir_local.processes import is_running, spawn
+
+_PATIENCE = 30.0
+
+
+class EmulatorError(Exception):
+    """The emulator did not come up."""
+
+
+def free_ports(count: int) -> list[int]:
+    """Return `count` different ports of this machine that nobody listens on."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind((HOST, 0))
+        return [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
+def clean_environment() -> dict[str, str]:
+    """Return this process's environment without anything of AWS or of a virtual environment."""
+    unwanted = ("AWS_", "SAM_", "PYTHON", "VIRTUAL_ENV", "POWERTOOLS_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
+    return kept | {
+        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    }
+
+
+def emulator_environment(
+    port: int, state: Path, firehose_url: str, *, auth: bool
+) -> Mapping[str, str]:
+    """Return the environment of the emulator, which the functions inherit."""
+    return clean_environment() | {
+        "GATEWAY_PORT": str(port),
+        # Without these three it listens on every interface.
+        "BIND_HOST": HOST,
+        "IOT_MTLS_ENABLED": "0",
+        "SFTP_ENABLED": "0",
+        "MINISTACK_HOST": HOST,
+        "MINISTACK_REGION": REGION,
+        "STATE_DIR": str(state / "state"),
+        "S3_DATA_DIR": str(state / "s3"),
+        "AUTH": "true" if auth else "false",
+        "AWS_DEFAULT_REGION": REGION,
+        # The functions' Firehose calls, and only those, go to the stand-in.
+        "AWS_ENDPOINT_URL_FIREHOSE": firehose_url,
+    }
+
+
+def start(port: int, directory: Path, firehose_url: str, *, auth: bool) -> int:
+    """Start the emulator in the background and return its process id; it is not ready yet."""
+    environment = emulator_environment(port, directory / "emulator", firehose_url, auth=auth)
+    log = directory / "logs" / "emulator.log"
+    return spawn([str(tool("ministack"))], environment, log, directory)
+
+
+def wait_until_answers(url: str, pid: int) -> None:
+    """Return when `url` answers.
+
+    Raises
+    ------
+    EmulatorError
+        When the process ends first, or does not answer in half a minute.
+    """
+    deadline = time.monotonic() + _PATIENCE
+    with httpx.Client(timeout=1.0, trust_env=False) as client:
+        while time.monotonic() < deadline:
+            try:
+                if client.get(url).is_success:
+                    return
+            except httpx.HTTPError:
+                if not is_running(pid):
+                    raise EmulatorError("it ended while starting") from None
+            time.sleep(0.03)
+    raise EmulatorError(f"it did not answer within {_PATIENCE:.0f} s")

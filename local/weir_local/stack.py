@@ -1,0 +1,239 @@
+"""The local stack as a whole: up and down."""
+
+import fcntl
+import json
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+from botocore.exceptions import BotoCoreError, ClientError
+
+from weir_local import emulator
+from weir_local.aws import emulator_session
+from weir_local.build import BuildError, build, host_architecture
+from weir_local.deploy import Deployed, DeployError, deploy
+from weir_local.paths import HOST, REGION, REPOSITORY, stack_directory
+from weir_local.processes import spawn, stop_recorded
+from weir_local.status import FILE, StackStatus, load_status, save_status
+from weir_local.supplements import supplement
+
+Say = Callable[[str], None]
+
+# The local stack takes readings of any age, so that recorded data can be played into it.
+_PARAMETERS = {"StreamMapping": "DISABLED", "AcceptPastDays": "400", "RetentionDays": "400"}
+
+
+class StackError(Exception):
+    """The local stack could not be started; the message is one sentence that names a log."""
+
+
+@dataclass(frozen=True, slots=True)
+class StackOptions:
+    """How to start a local stack.
+
+    Parameters
+    ----------
+    directory
+        Holds its status, logs and state; ``WEIR_LOCAL_DIR`` overrides the default.
+    parameters
+        Further parameters of the template.
+    auth
+        Whether the emulator enforces the functions' IAM policies.
+    time_scale
+        What Firehose's buffer intervals are multiplied by: 0.05 makes a minute three seconds.
+    source
+        The folder with ``template.yaml``.
+    """
+
+    directory: Path = field(default_factory=stack_directory)
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    auth: bool = False
+    time_scale: float = 0.05
+    source: Path = REPOSITORY
+
+
+def up(options: StackOptions, say: Say) -> StackStatus:
+    """Start the local stack, or return the one that already runs in this directory.
+
+    Raises
+    ------
+    StackError
+        When it cannot be started. Whatever had been started is stopped again.
+    """
+    directory = options.directory.resolve()
+    (directory / "logs").mkdir(parents=True, exist_ok=True)
+    with _only_one(directory), _terminable():
+        running = load_status(directory)
+        if running is not None:
+            say("the local stack already runs")
+            return running
+        _clear(directory)
+        started = time.monotonic()
+        try:
+            status = _start(options, directory, say)
+        except BaseException as error:
+            stop_recorded(directory)
+            if isinstance(error, _EXPECTED):
+                raise _explained(error, directory) from error
+            raise
+        say(f"up after {time.monotonic() - started:.1f} s: POST {status.api_url}/v1/readings")
+        return status
+
+
+def down(directory: Path | None, say: Say) -> bool:
+    """Stop the local stack of `directory` and wait for the end of all its processes."""
+    folder = stack_directory(directory)
+    if not folder.is_dir():
+        return False
+    with _only_one(folder):
+        stopped = stop_recorded(folder)
+        (folder / FILE).unlink(missing_ok=True)
+    say("the local stack is down" if stopped else "no local stack runs")
+    return stopped
+
+
+def _start(options: StackOptions, directory: Path, say: Say) -> StackStatus:
+    port, firehose_port, control_port = emulator.free_ports(3)
+    endpoint = f"http://{HOST}:{port}"
+    firehose_url = f"http://{HOST}:{firehose_port}"
+    say("starting the emulator")
+    emulator_pid = emulator.start(port, directory, firehose_url, auth=options.auth)
+    built = build(options.source.resolve(), directory / "logs" / "deploy.log", say)
+    emulator.wait_until_answers(f"{endpoint}/_ministack/ready", emulator_pid)
+
+    say("deploying")
+    session = emulator_session(endpoint, REGION)
+    parameters = {"Architecture": host_architecture(), **_PARAMETERS, **options.parameters}
+    deployed = deploy(session, built, parameters)
+    supplement(session, deployed)
+
+    say("starting the stand-ins for Firehose and the stream mapping")
+    settings = {
+        "endpoint_url": endpoint,
+        "region": REGION,
+        "firehose_port": firehose_port,
+        "control_port": control_port,
+        "delivery_stream": deployed.outputs["LakeStream"],
+        "event_source_mapping": deployed.resources["ScoreMapping"],
+        "time_scale": options.time_scale,
+    }
+    control_url = f"http://{HOST}:{control_port}"
+    standins_pid = _start_standins(settings, directory)
+    emulator.wait_until_answers(f"{control_url}/health", standins_pid)
+
+    status = _status(
+        deployed, endpoint, firehose_url, control_url, directory, emulator_pid, standins_pid
+    )
+    save_status(status, directory)
+    return status
+
+
+def _start_standins(settings: Mapping[str, object], directory: Path) -> int:
+    file = directory / "standins.json"
+    file.write_text(json.dumps(settings, indent=2), encoding="utf-8")
+    environment = emulator.clean_environment() | {
+        "PYTHONPATH": str(Path(__file__).resolve().parents[1])
+    }
+    log = directory / "logs" / "standins.log"
+    return spawn(
+        [sys.executable, "-m", "weir_local.standins", str(file)], environment, log, directory
+    )
+
+
+def _status(
+    deployed: Deployed,
+    endpoint: str,
+    firehose_url: str,
+    control_url: str,
+    directory: Path,
+    emulator_pid: int,
+    standins_pid: int,
+) -> StackStatus:
+    outputs = deployed.outputs
+    return StackStatus(
+        endpoint_url=endpoint,
+        # By path, since not every system resolves <api>.execute-api.localhost.
+        api_url=f"{endpoint}/_aws/execute-api/{outputs['ApiId']}",
+        firehose_url=firehose_url,
+        control_url=control_url,
+        readings_table=outputs["ReadingsTable"],
+        states_table=outputs["StatesTable"],
+        alerts_table=outputs["AlertsTable"],
+        lake_bucket=outputs["LakeBucket"],
+        failure_bucket=outputs["FailureBucket"],
+        firehose=outputs["LakeStream"],
+        ingest_function=outputs["IngestFunction"],
+        transform_function=outputs["TransformFunction"],
+        score_function=outputs["ScoreFunction"],
+        region=REGION,
+        logs=str(directory / "logs"),
+        emulator_pid=emulator_pid,
+        standins_pid=standins_pid,
+    )
+
+
+_EXPECTED = (
+    emulator.EmulatorError,
+    BuildError,
+    DeployError,
+    BotoCoreError,
+    ClientError,
+    httpx.HTTPError,
+    FileNotFoundError,
+    KeyError,
+)
+
+
+def _explained(error: BaseException, directory: Path) -> StackError:
+    log = directory / "logs" / "emulator.log"
+    if isinstance(error, BuildError):
+        log = log.with_name("deploy.log")
+    reason = f"{error} is missing from the stack" if isinstance(error, KeyError) else str(error)
+    return StackError(f"The local stack did not start: {reason} (see {log}).")
+
+
+def _clear(directory: Path) -> None:
+    """Stop what an earlier stack left running, and forget its state: it would not survive well."""
+    stop_recorded(directory)
+    (directory / FILE).unlink(missing_ok=True)
+    shutil.rmtree(directory / "emulator", ignore_errors=True)
+    for log in (directory / "logs").glob("*.log"):
+        log.unlink()
+    for name in ("emulator", "standins", "deploy"):
+        (directory / "logs" / f"{name}.log").touch()
+
+
+@contextmanager
+def _only_one(directory: Path) -> Iterator[None]:
+    """Hold the directory's lock: two starts at once would take each other's processes."""
+    descriptor = os.open(directory / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Turn SIGTERM into an exception while starting, so that what was started is stopped."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def leave(number: int, _frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
