@@ -177,7 +177,7 @@ def _chunk(group: Sequence[Reading]) -> Chunk:
         "dt": [reading.ts - t0 for reading in group],
         "v": columns,
     }
-    row_bytes = ROW_OVERHEAD + len(first.device_id) + sum(map(_name_bytes, columns))
+    row_bytes = ROW_OVERHEAD + len(first.device_id) + sum(map(_json_bytes, columns))
     if any(reading.tags for reading in group):
         tags = _columns([reading.tags or {} for reading in group])
         document["tags"] = {
@@ -185,16 +185,16 @@ def _chunk(group: Sequence[Reading]) -> Chunk:
             for name, column in tags.items()
         }
         row_bytes += sum(
-            _name_bytes(name) + max(_name_bytes(text or "") for text in column)
+            _json_bytes(name) + max(_json_bytes(text or "") for text in column)
             for name, column in tags.items()
         )
     encoded = _ENCODE(document)
     return Chunk(first.device_id, t0, last.ts, n, encoded, n * row_bytes + len(encoded))
 
 
-def _name_bytes(name: str) -> int:
-    """At most so many bytes in JSON, with quotes, colon and comma."""
-    return 4 + (len(name) if name.isascii() and name.isalnum() else 6 * len(name))
+def _json_bytes(text: str) -> int:
+    """The bytes of a name or a tag in JSON, with its quotes, a colon and a comma."""
+    return len(_ENCODE(text)) + 2
 
 
 def _columns[V](rows: Sequence[Mapping[str, V]]) -> dict[str, Sequence[V | None]]:

@@ -161,7 +161,7 @@ def test_a_function_s_role_may_do_what_the_template_says_and_no_more(stack: Stac
         FunctionName=status.ingest_function
     )
     assumed = client(status, "sts").assume_role(RoleArn=function["Role"], RoleSessionName="test")
-    dynamodb = boto3.client(
+    dynamodb: Any = boto3.client(
         "dynamodb",
         endpoint_url=status.endpoint_url,
         region_name=status.region,

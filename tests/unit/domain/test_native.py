@@ -2,6 +2,8 @@
 
 import json
 import math
+import re
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -114,8 +116,6 @@ BAD: list[tuple[str, dict[str, Any], str, str]] = [
 def test_a_bad_reading_is_refused_by_name_and_its_neighbours_are_taken(
     change: dict[str, Any], code: str, detail: str
 ) -> None:
-    import re
-
     for parse, text in (
         (parse_json, body([GOOD, {**GOOD, **change}, GOOD])),
         (parse_ndjson, b"\n".join(map(body, [GOOD, {**GOOD, **change}, GOOD]))),
@@ -222,7 +222,5 @@ def test_the_straight_way_and_the_careful_way_come_to_the_same(value: Any) -> No
 @given(st.binary(max_size=200))
 def test_no_bytes_make_it_fail_otherwise(text: bytes) -> None:
     for parse in (parse_json, parse_ndjson):
-        try:
+        with suppress(UnreadableBody):
             parse(text, WINDOW)
-        except UnreadableBody as error:
-            assert str(error)

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
-from local_fakes import FakeWire, Function
+from tests.unit.local.local_fakes import FakeWire, Function
 
 from weir_local.faults import Faults
 from weir_local.firehose.config import StreamConfig

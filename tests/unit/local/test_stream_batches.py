@@ -6,7 +6,7 @@ from collections import deque
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from local_fakes import record
+from tests.unit.local.local_fakes import record
 
 from weir_local.stream_mapping.batches import (
     MAX_PAYLOAD_BYTES,
@@ -130,7 +130,8 @@ def test_records_that_are_too_old_are_split_off() -> None:
 @given(st.integers(1, 64), st.integers(0, 3))
 def test_whatever_is_halved_keeps_all_its_records_in_order(size: int, max_retries: int) -> None:
     whole = batch(size)
-    todo, done = [whole], []
+    todo = [whole]
+    done: list[Batch] = []
     while todo:
         current = todo.pop(0)
         following = after_failure(current, bisect=True, max_retries=max_retries)

@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from typing import Any, cast
 
-from local_fakes import FakeWire, record
+from tests.unit.local.local_fakes import FakeWire, record
 
 from weir_local.stream_mapping.config import read_config
 from weir_local.stream_mapping.poller import StreamMapping

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from typing import Any, cast
 
-from local_fakes import FakeWire, Function, record
+from tests.unit.local.local_fakes import FakeWire, Function, record
 
 from weir_local.faults import Faults
 from weir_local.stream_mapping.batches import StreamRecord

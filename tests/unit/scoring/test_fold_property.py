@@ -96,7 +96,7 @@ def arrivals(draw: st.DrawFn) -> list[Chunk]:
         requests.append(rows)
         if draw(st.integers(0, 5)) == 0:
             again = draw(st.sampled_from(rows))
-            requests.append([Reading(DEVICE, again.ts, {name: 7.5 for name in again.metrics})])
+            requests.append([Reading(DEVICE, again.ts, dict.fromkeys(again.metrics, 7.5))])
         minute += size
     order = sorted(
         range(len(requests)),
@@ -148,8 +148,9 @@ def test_any_delivery_comes_to_the_result_of_in_order_arrival(
         nonlocal cursor
         for at in [at for at in delivering if not workers[at].running]:
             start, end = delivering.pop(at)
-            if workers[at].failure is not None:
-                raise workers[at].failure
+            failure = workers[at].failure
+            if failure is not None:
+                raise failure
             if workers[at].succeeded and start <= cursor:
                 cursor = max(cursor, end)
 

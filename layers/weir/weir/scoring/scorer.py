@@ -234,11 +234,12 @@ class _Visit:
     def _read(self, start: DeviceState, names: set[str], rung: Sequence[StoredChunk]) -> _Reading:
         """Read the log from where the metrics `names`, and all found with them, are scored to."""
         rung_until = max((chunk.t1 for chunk in rung), default=start.frontier)
-        state, births = born(start, rung)
+        rung_from = min((chunk.t0 for chunk in rung), default=start.frontier)
+        state, births = born(start, rung, rung_from)
         while True:
             lowest = min((low(state, name) for name in names), default=state.frontier)
             chunks, until = self._read_from(lowest, rung_until)
-            state, births = born(start, [*chunks, *rung])
+            state, births = born(start, [*chunks, *rung], rung_from)
             names = names | {
                 name
                 for chunk in chunks

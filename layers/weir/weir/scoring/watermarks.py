@@ -69,16 +69,20 @@ def lowered(state: DeviceState, chunks: Sequence[StoredChunk]) -> DeviceState:
 
 
 def born(
-    state: DeviceState, chunks: Sequence[StoredChunk]
+    state: DeviceState, chunks: Sequence[StoredChunk], rung_from: int
 ) -> tuple[DeviceState, dict[str, MetricState]]:
-    """`state` with the metrics of `chunks` that it doesn't know, and those."""
+    """`state` with the metrics of `chunks` that it doesn't know, and those.
+
+    A metric begins with its first value. Where an earlier state could not be read, it begins a
+    day before `rung_from`, the time that rang, and opens no alerts until then.
+    """
     first_seen: dict[str, int] = {}
     for chunk in chunks:
         for name, (first, _) in chunk.spans.items():
             if name not in state.metrics:
                 first_seen[name] = min(first, first_seen.get(name, first))
     births = {
-        name: MetricState(first - 1 - RELEARN_MS, quiet_until=first - 1)
+        name: MetricState(rung_from - 1 - RELEARN_MS, quiet_until=rung_from - 1)
         if state.relearning
         else MetricState(first - 1)
         for name, first in first_seen.items()

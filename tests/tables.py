@@ -1,0 +1,30 @@
+"""The tables of template.yaml, made from it, so that tests and deployment cannot differ."""
+
+from pathlib import Path
+from typing import Any
+
+from cfnlint.decode.cfn_yaml import load
+
+TEMPLATE = Path(__file__).parent.parent / "template.yaml"
+NAMES = {"ReadingsTable": "readings", "StatesTable": "states", "AlertsTable": "alerts"}
+_SETTINGS = (
+    "AttributeDefinitions",
+    "KeySchema",
+    "BillingMode",
+    "GlobalSecondaryIndexes",
+    "StreamSpecification",
+)
+
+
+def create_tables(dynamodb: Any) -> None:
+    """Create the tables `readings`, `states` and `alerts`."""
+    resources = load(str(TEMPLATE))["Resources"]
+    for resource, name in NAMES.items():
+        properties = resources[resource]["Properties"]
+        arguments = {key: properties[key] for key in _SETTINGS if key in properties}
+        if "StreamSpecification" in arguments:
+            arguments["StreamSpecification"] = {
+                **arguments["StreamSpecification"],
+                "StreamEnabled": True,
+            }
+        dynamodb.create_table(TableName=name, **arguments)
