@@ -69,7 +69,10 @@ def start(port: int, directory: Path, firehose_url: str, *, auth: bool) -> int:
     """Start the emulator in the background and return its process id; it is not ready yet."""
     environment = emulator_environment(port, directory / "emulator", firehose_url, auth=auth)
     log = directory / "logs" / "emulator.log"
-    return spawn([str(tool("ministack"))], environment, log, directory)
+    python = tool("ministack").with_name("python")
+    program = Path(__file__).with_name("emulator_process.py")
+    # -P: what lies beside the program must not be found by import.
+    return spawn([str(python), "-P", str(program)], environment, log, directory)
 
 
 def wait_until_answers(url: str, pid: int) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 from tests.unit.local.local_fakes import FakeWire, Function
-
 from weir_local.faults import Faults
 from weir_local.firehose.config import StreamConfig
 from weir_local.firehose.delivery import DeliveryStream

@@ -6,11 +6,12 @@ from collections import deque
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.local.local_fakes import record
 
+from tests.unit.local.local_fakes import record
 from weir_local.stream_mapping.batches import (
     MAX_PAYLOAD_BYTES,
     Batch,
+    StreamRecord,
     after_failure,
     after_partial,
     event,
@@ -131,7 +132,7 @@ def test_records_that_are_too_old_are_split_off() -> None:
 def test_whatever_is_halved_keeps_all_its_records_in_order(size: int, max_retries: int) -> None:
     whole = batch(size)
     todo = [whole]
-    done: list[Batch] = []
+    done: list[StreamRecord] = []
     while todo:
         current = todo.pop(0)
         following = after_failure(current, bisect=True, max_retries=max_retries)

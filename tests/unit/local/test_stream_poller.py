@@ -5,7 +5,6 @@ from collections import Counter
 from typing import Any, cast
 
 from tests.unit.local.local_fakes import FakeWire, record
-
 from weir_local.stream_mapping.config import read_config
 from weir_local.stream_mapping.poller import StreamMapping
 from weir_local.wire import Wire, WireError

@@ -8,7 +8,6 @@ from collections import Counter
 from typing import Any, cast
 
 from tests.unit.local.local_fakes import FakeWire, Function, record
-
 from weir_local.faults import Faults
 from weir_local.stream_mapping.batches import StreamRecord
 from weir_local.stream_mapping.config import MappingConfig, read_config

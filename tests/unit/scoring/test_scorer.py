@@ -169,9 +169,10 @@ def test_a_kill_between_the_alert_and_the_checkpoint_doubles_and_loses_nothing(
     def killed(self: FakeCheckpoints, checkpoint: Checkpoint) -> None:
         raise Killed
 
-    with monkeypatch.context() as patch, pytest.raises(Killed):
+    with monkeypatch.context() as patch:
         patch.setattr(FakeCheckpoints, "put", killed)
-        world.ring(chunks)
+        with pytest.raises(Killed):
+            world.ring(chunks)
     assert len(world.alerts.opened) == 1
     world.ring(chunks, world.new_worker())
     assert len(world.alerts.opened) == 1

@@ -1,0 +1,5 @@
+from benchmarks.figures import Findings
+
+
+def run() -> Findings:
+    return Findings([], {})

@@ -1,0 +1,77 @@
+"""`weir run`: the whole application on this machine, readings coming in, alerts going out."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from weir_cli.options import read_option
+
+if TYPE_CHECKING:
+    from weir_cli.demo import DemoOptions
+
+
+def run(
+    data: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Send this file, rebased to end now, not a fleet."),
+    ] = None,
+    pumps: Annotated[int, typer.Option(min=1, max=10_000, help="Pumps of the fleet.")] = 20,
+    seed: Annotated[int, typer.Option(help="What the fleet's faults and noise depend on.")] = 7,
+    interval: Annotated[
+        str, typer.Option(metavar="SPAN", help="From one reading of a pump to its next.")
+    ] = "5s",
+    history: Annotated[
+        str, typer.Option(metavar="SPAN", help="How much history is replayed first.")
+    ] = "1h",
+    seconds: Annotated[
+        float | None, typer.Option("--for", metavar="SECONDS", min=0, help="End after so long.")
+    ] = None,
+) -> None:
+    """Start the stack, send it telemetry, and show the alerts, until Ctrl-C.
+
+    A simulated fleet first replays some history, so that there is something to see within
+    seconds, and then goes on live, with a new fault about every minute. A stack that ran before
+    is left running.
+    """
+    from weir_cli.demo import DemoOptions
+    from weir_cli.timeline import span_ms
+
+    options = DemoOptions(
+        data=data,
+        pumps=pumps,
+        seed=seed,
+        interval_ms=max(read_option("--interval", interval, span_ms), 1),
+        history_ms=read_option("--history", history, span_ms),
+        seconds=seconds,
+    )
+    if options.steps < 4:
+        raise typer.BadParameter("it must be four intervals at the least", param_hint="'--history'")
+    _run(options)
+
+
+def _run(options: "DemoOptions") -> None:
+    from threading import Event
+
+    from weir_cli.console import say
+    from weir_cli.demo import prepare, show
+    from weir_cli.interrupts import stopping
+    from weir_local.stack import StackOptions, down, up
+    from weir_local.status import load_status
+
+    prepare(options)
+    stop = Event()
+    ours = load_status() is None
+    try:
+        status = up(StackOptions(), say)
+    except (KeyboardInterrupt, SystemExit):
+        say("stopped while starting")
+        return
+    with stopping(stop):
+        try:
+            show(options, status, stop)
+        finally:
+            if ours:
+                say("stopping the stack")
+                down(None, say)
+            else:
+                say("the stack ran before: it is left running; `weir down` stops it")

@@ -1,0 +1,66 @@
+"""`weir up`, `weir down`, `weir status`: the local stack."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from weir_cli.console import put, put_json, say
+
+
+def up(
+    auth: Annotated[
+        bool, typer.Option("--auth", help="Enforce the functions' IAM policies.")
+    ] = False,
+    time_scale: Annotated[
+        float,
+        typer.Option(min=0.0, help="What Firehose's buffer intervals are multiplied by."),
+    ] = 0.05,
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="A parameter of the template; may be repeated."),
+    ] = None,
+) -> None:
+    """Build the application and start it on this machine, or say where it already runs."""
+    parameters = dict(_pair(text) for text in parameter or ())
+
+    from weir_local.stack import StackOptions
+    from weir_local.stack import up as start
+
+    status = start(StackOptions(parameters=parameters, auth=auth, time_scale=time_scale), say)
+    put(status.api_url)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not key or not equals:
+        raise typer.BadParameter(f"{text!r} is not KEY=VALUE", param_hint="'--parameter'")
+    return key, value
+
+
+def down() -> None:
+    """Stop the local stack and forget its data."""
+    from weir_local.stack import down as stop
+
+    stop(None, say)
+
+
+def status(
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Everything that is known, as JSON.")
+    ] = False,
+) -> None:
+    """Say where the local stack runs; exit code 1 if it does not."""
+    from weir_local.status import load_status
+
+    found = load_status()
+    if as_json:
+        put_json({"running": found is not None} | (asdict(found) if found else {}), indent=2)
+    elif found is None:
+        say("no local stack runs")
+    else:
+        for name in ("api_url", "endpoint_url", "readings_table", "states_table", "alerts_table",
+                     "lake_bucket", "failure_bucket", "firehose", "logs"):  # fmt: skip
+            put(f"{name.replace('_', ' '):<16}{getattr(found, name)}")
+    if found is None:
+        raise typer.Exit(1)

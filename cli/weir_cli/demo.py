@@ -1,0 +1,153 @@
+"""What `weir run` sends, and what it says about it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from threading import Event
+from typing import Final
+
+from weir.alerts import Alert
+from weir_cli.alert_watch import AlertReader
+from weir_cli.batches import Batch, batches
+from weir_cli.console import terminal
+from weir_cli.csv_source import CsvOptions
+from weir_cli.delivery import Totals, interruptible
+from weir_cli.faults import Fault
+from weir_cli.fleet import Fleet, FleetOptions
+from weir_cli.live_view import View, viewing
+from weir_cli.reporting import summary
+from weir_cli.rows import Unreadable
+from weir_cli.running import Show
+from weir_cli.sending import open_and_survey
+from weir_cli.simulation import Timer, stream
+from weir_cli.sources import shifted
+from weir_cli.target import of_status
+from weir_cli.timeline import now_ms
+from weir_local.control import Control
+from weir_local.status import StackStatus
+
+BATCH: Final = 100
+_HISTORY_FAULTS: Final = 4
+_LIVE_FAULT_MS: Final = 60_000
+_LATE_READINGS: Final = 5
+"""So many readings after a fault's end an alert still counts as its: a drift shows at its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class DemoOptions:
+    """What `weir run` was asked for."""
+
+    data: str | None = None
+    pumps: int = 20
+    seed: int = 7
+    interval_ms: int = 5000
+    history_ms: int = 3_600_000
+    seconds: float | None = None
+
+    @property
+    def steps(self) -> int:
+        """Readings of each pump in the history."""
+        return self.history_ms // self.interval_ms
+
+
+def prepare(options: DemoOptions) -> None:
+    """Look at the file before anything is started; raise `Problem` if it cannot be sent."""
+    if options.data is not None:
+        open_and_survey(options.data, None, CsvOptions())
+
+
+def show(options: DemoOptions, status: StackStatus, stop: Event) -> None:
+    """Send and show until `stop` is set, or until the time is over."""
+    reader = AlertReader(of_status(status))
+    with Control(status.control_url) as control, viewing(terminal()) as view:
+        view.say(f"API: POST {status.api_url}/v1/readings")
+        view.say("elsewhere: weir alerts --follow, weir readings DEVICE, weir audit")
+        fleet = None
+        if options.data is not None:
+            items = _file(options.data, view)
+        else:
+            fleet = _fleet(options)
+            items = _simulated(fleet, options, view, stop)
+        performance = Show(
+            url=status.api_url,
+            items=items,
+            reader=reader,
+            view=view,
+            stop=stop,
+            is_idle=lambda: not control.pending().stream_records,
+            on_sent=lambda totals: ["the file is sent:", *summary(totals)],
+            seconds=options.seconds,
+        )
+        totals = performance.run()
+        _finish(view, totals, fleet, list(performance.alerts.values()))
+
+
+def _file(data: str, view: View) -> Iterable[Batch | Unreadable]:
+    source, surveyed = open_and_survey(data, None, CsvOptions())
+    view.say(f"sending {data}: {surveyed.rows:,} rows, rebased to end now")
+    shift = 0 if surveyed.newest is None else now_ms() - surveyed.newest
+    return batches(shifted(source, shift), BATCH)
+
+
+def _fleet(options: DemoOptions) -> Fleet:
+    return Fleet(
+        FleetOptions(
+            start_ms=now_ms() - options.steps * options.interval_ms,
+            pumps=options.pumps,
+            seed=options.seed,
+            interval_ms=options.interval_ms,
+            steps=options.steps,
+            faults=min(_HISTORY_FAULTS, options.pumps),
+            live_every=max(_LIVE_FAULT_MS // options.interval_ms, 1),
+        )
+    )
+
+
+def _simulated(
+    fleet: Fleet, options: DemoOptions, view: View, stop: Event
+) -> Iterable[Batch | Unreadable]:
+    readings = options.steps * options.pumps
+    view.say(
+        f"replaying history: {readings:,} readings of {options.pumps} pumps, "
+        f"{len(fleet.faults)} faults among them"
+    )
+
+    def on_live() -> None:
+        view.say(
+            f"going on live: {options.pumps} pumps, a reading each every "
+            f"{options.interval_ms / 1000:g} s, a fault a minute; Ctrl-C ends it"
+        )
+
+    timer = Timer(interruptible(stop))
+    return stream(fleet, timer, batch=BATCH, live=True, on_live=on_live)
+
+
+def _finish(view: View, totals: Totals, fleet: Fleet | None, alerts: Sequence[Alert]) -> None:
+    view.say(
+        f"in all: {totals.accepted:,} readings accepted, {totals.rejected:,} rejected, "
+        f"{totals.unreadable:,} unreadable; {len(alerts):,} alerts"
+    )
+    if fleet is not None:
+        over = [fault for fault in fleet.faults if has_ended(fleet.options, fault, now_ms())]
+        caught = [fault for fault in over if any(is_of(fleet.options, fault, a) for a in alerts)]
+        missed = sorted({fault.kind for fault in over} - {fault.kind for fault in caught})
+        view.say(
+            f"faults put in and over: {len(over)}, alerted: {len(caught)}"
+            + (f"; never of the kinds {', '.join(missed)}" if missed else "")
+        )
+
+
+def has_ended(options: FleetOptions, fault: Fault, now: int) -> bool:
+    """Whether the last reading of `fault` was due by `now`."""
+    return options.ts(fault.last, fault.pump) <= now
+
+
+def is_of(options: FleetOptions, fault: Fault, alert: Alert) -> bool:
+    """Whether `alert` began in the time of `fault`, or just after it."""
+    late = _LATE_READINGS * options.interval_ms
+    return (
+        alert.device_id == options.device_id(fault.pump)
+        and alert.metric == fault.metric
+        and options.ts(fault.first, fault.pump)
+        <= alert.onset
+        <= options.ts(fault.last, fault.pump) + late
+    )

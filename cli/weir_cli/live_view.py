@@ -1,0 +1,97 @@
+"""What `weir run` shows: a view that renews itself on a terminal, plain lines elsewhere."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final, Protocol
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from weir.alerts import Alert
+from weir_cli import alert_view
+from weir_cli.alert_watch import identity
+from weir_cli.console import put, say
+from weir_cli.delivery import Totals
+
+_PLAIN_EVERY_S: Final = 10.0
+_SHOWN: Final = 15
+
+
+class View(Protocol):
+    """Is told what happens, and shows it."""
+
+    def say(self, line: str) -> None:
+        """A step, in a line."""
+        ...
+
+    def show(self, totals: Totals, changed: Sequence[Alert], open_alerts: int, seen: int) -> None:
+        """The state of things: what was sent, which alerts changed, how many there are."""
+        ...
+
+
+class PlainView:
+    """Alerts on stdout, each a line; everything else on stderr."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._said_at = clock()
+
+    def say(self, line: str) -> None:
+        """A step, in a line."""
+        say(line)
+
+    def show(self, totals: Totals, changed: Sequence[Alert], open_alerts: int, seen: int) -> None:
+        """Each changed alert, and now and then the counts."""
+        for alert in changed:
+            put(alert_view.line(alert))
+        if self._clock() - self._said_at >= _PLAIN_EVERY_S:
+            self._said_at = self._clock()
+            say(counts(totals, open_alerts, seen))
+
+
+class LiveView:
+    """The counts and the latest alerts, in place."""
+
+    def __init__(self, live: Live) -> None:
+        self._live = live
+        self._latest: deque[Alert] = deque(maxlen=_SHOWN)
+
+    def say(self, line: str) -> None:
+        """A step, in a line above the view."""
+        self._live.console.print(line, markup=False, soft_wrap=True)
+
+    def show(self, totals: Totals, changed: Sequence[Alert], open_alerts: int, seen: int) -> None:
+        """Renew the view."""
+        for alert in changed:
+            known = [old for old in self._latest if identity(old) == identity(alert)]
+            if known:
+                self._latest[self._latest.index(known[0])] = alert
+            else:
+                self._latest.append(alert)
+        head = Text(counts(totals, open_alerts, seen), "bold")
+        self._live.update(
+            Group(head, alert_view.table(self._latest)) if self._latest else head, refresh=True
+        )
+
+
+def counts(totals: Totals, open_alerts: int, seen: int) -> str:
+    """Readings and alerts in one line."""
+    rejected = f", {totals.rejected:,} rejected" if totals.rejected else ""
+    retries = f", {totals.retries:,} retries" if totals.retries else ""
+    return (
+        f"{totals.accepted:,} readings accepted{rejected}{retries}; "
+        f"{seen:,} alerts, {open_alerts:,} open"
+    )
+
+
+@contextmanager
+def viewing(console: Console) -> Iterator[View]:
+    """The view that suits the console."""
+    if not console.is_terminal:
+        yield PlainView()
+        return
+    with Live(console=console, auto_refresh=False) as live:
+        yield LiveView(live)

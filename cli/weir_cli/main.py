@@ -1,0 +1,40 @@
+"""The entry point: the commands, and one place where an expected failure becomes a sentence."""
+
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from weir_cli.commands import alerts, readings, run, send, simulate, stack
+from weir_cli.console import say
+from weir_cli.errors import Problem, explained
+
+
+class _Group(TyperGroup):
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            with explained():
+                return super().invoke(ctx)
+        except Problem as problem:
+            say(f"weir: {problem}")
+            raise typer.Exit(1) from problem
+        except BrokenPipeError:  # the reader of a pipe has seen enough
+            raise typer.Exit(0) from None
+
+
+app = typer.Typer(
+    cls=_Group,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Measure a stream of telemetry, and sound the alarm when it misbehaves.",
+)
+
+app.command()(stack.up)
+app.command()(stack.down)
+app.command()(stack.status)
+app.command()(send.send)
+app.command()(run.run)
+app.command()(simulate.simulate)
+app.command()(alerts.alerts)
+app.command()(readings.readings)

@@ -1,0 +1,85 @@
+"""The core of `weir run`: readings in, alerts out, until the operator has seen enough."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from threading import Event, Thread
+from typing import Final
+
+from weir.alerts import Alert
+from weir_cli.alert_watch import AlertReader, Changes
+from weir_cli.batches import Batch
+from weir_cli.delivery import Delivery, Totals, interruptible
+from weir_cli.errors import Problem
+from weir_cli.live_view import View
+from weir_cli.rows import Unreadable
+from weir_cli.sender import Sender
+
+POLL_S: Final = 0.7
+
+
+@dataclass
+class Show:
+    """Sends `items` and shows the alerts that follow.
+
+    Attributes
+    ----------
+    is_idle
+        Tells whether everything that was sent has been scored.
+    on_sent
+        Is called once all items were sent, and once more when all is scored; returns what to say.
+    """
+
+    url: str
+    items: Iterable[Batch | Unreadable]
+    reader: AlertReader
+    view: View
+    stop: Event
+    is_idle: Callable[[], bool]
+    on_sent: Callable[[Totals], Sequence[str]]
+    seconds: float | None = None
+    connections: int = 4
+    clock: Callable[[], float] = time.monotonic
+    alerts: dict[tuple[str, str, int], Alert] = field(default_factory=dict, init=False)
+
+    def run(self) -> Totals:
+        """Run until `stop` is set or `seconds` have passed; raise `Problem` if sending fails."""
+        changes = Changes()
+        changes.of(self.reader.read())  # what an earlier run left is no news
+        began = self.clock()
+        with Sender(
+            self.url, connections=self.connections, sleep=interruptible(self.stop)
+        ) as sender:
+            delivery = Delivery(sender, connections=self.connections, stop=self.stop)
+            feeder = Thread(target=delivery.run, args=(self.items,), daemon=True)
+            feeder.start()
+            sent = settled = False
+            while not self.stop.is_set():
+                ended = not feeder.is_alive()
+                idle = ended and self.is_idle()
+                self._look(changes, delivery.totals)
+                if delivery.totals.failure is not None:
+                    self.stop.set()
+                    raise Problem(delivery.totals.failure)
+                if ended and not sent:
+                    sent = True
+                    self._say(self.on_sent(delivery.totals))
+                if idle and not settled:
+                    settled = True
+                    self.view.say(f"all of it is scored: {len(self.alerts):,} alerts")
+                if self.seconds is not None and self.clock() - began >= self.seconds:
+                    self.stop.set()
+                self.stop.wait(POLL_S)
+            feeder.join(4.0)
+        self._look(changes, delivery.totals)
+        return delivery.totals
+
+    def _say(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.view.say(line)
+
+    def _look(self, changes: Changes, totals: Totals) -> None:
+        changed = changes.of(self.reader.read())
+        self.alerts.update(((a.device_id, a.metric, a.onset), a) for a in changed)
+        still_open = sum(alert.state == "OPEN" for alert in self.alerts.values())
+        self.view.show(totals, changed, still_open, len(self.alerts))

@@ -1,0 +1,32 @@
+"""The local stack, deployed once for the run, apart from one that a developer may have up."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.stack import Stack
+from weir_local.control import Control
+from weir_local.paths import REPOSITORY
+from weir_local.stack import StackOptions, down, up
+
+
+@pytest.fixture(scope="session")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    if not (REPOSITORY / ".tools" / "emulator").exists():
+        pytest.skip("the emulator is not installed: `make setup` installs it")
+    directory: Path = tmp_path_factory.mktemp("stack")
+    status = up(StackOptions(directory=directory), print)
+    try:
+        with Control(status.control_url) as control:
+            yield Stack(status, control)
+    finally:
+        down(directory, print)
+
+
+@pytest.fixture
+def stack(deployed: Stack) -> Iterator[Stack]:
+    """The stack, with no faults left over from the test before."""
+    deployed.control.clear_faults()
+    yield deployed
+    deployed.control.clear_faults()
