@@ -31,7 +31,8 @@ def main() -> int:
     parser.add_argument("--json", type=Path, metavar="PATH", help="write the numbers there")
     parser.add_argument("--only", nargs="+", choices=BENCHMARKS, metavar="NAME", help="only these")
     options = parser.parse_args()
-    console = Console()
+    # Where no terminal says how wide it is, no line needs to break.
+    console = Console() if sys.stdout.isatty() else Console(width=160)
     figures: list[Figure] = []
     numbers: dict[str, float] = {}
     remarks: list[str] = []

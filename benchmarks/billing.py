@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterable
 from math import ceil
 from typing import Any
 
+from tests.handlers import Context, http_event, load_handler
+
 from benchmarks.figures import Figure, Findings
 from benchmarks.naive import make_handler
 from benchmarks.sample import READINGS, as_in_lambda, body
 from benchmarks.stubbed_aws import StubbedAws, stubbed_aws
-from tests.handlers import Context, http_event, load_handler
 
 WRITE_UNIT = 1024
 FIREHOSE_STEP = 5 * 1024

@@ -14,10 +14,11 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from benchmarks.figures import Figure, Findings, at_most
-from benchmarks.sample import ENVIRONMENT
 from tests.handlers import ENVIRONMENT as SETTINGS
 from tests.handlers import http_event
+
+from benchmarks.figures import Figure, Findings, at_most
+from benchmarks.sample import ENVIRONMENT
 from weir_local.build import build
 from weir_local.paths import REPOSITORY
 from weir_local.real_runtime import invoke_cold
@@ -93,5 +94,13 @@ def run() -> Findings:
 
 def _compile_runtime() -> None:
     packages = Path(sysconfig.get_path("purelib"))
-    for name in ("awslambdaric", "boto3", "botocore", "jmespath", "s3transfer", "urllib3", "dateutil"):
+    for name in (
+        "awslambdaric",
+        "boto3",
+        "botocore",
+        "jmespath",
+        "s3transfer",
+        "urllib3",
+        "dateutil",
+    ):
         compileall.compile_dir(packages / name, quiet=2)

@@ -10,13 +10,13 @@ from collections.abc import Callable
 from typing import Any
 
 import orjson
+from tests.handlers import Context, http_event, load_handler
 
 from benchmarks.figures import Figure, Findings, at_least, at_most
 from benchmarks.naive import make_handler
 from benchmarks.rounds import in_turn
 from benchmarks.sample import READINGS, as_in_lambda, body
 from benchmarks.stubbed_aws import stubbed_aws
-from tests.handlers import Context, http_event, load_handler
 
 FLOOR_TARGET = 1.7
 NAIVE_TARGET = 12

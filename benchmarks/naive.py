@@ -1,12 +1,13 @@
 """The peer: ingestion as the services' own documentation shows it, one record, one item a reading.
 
 pydantic validates the list, Firehose gets one record a reading in calls of up to 500, DynamoDB one
-item a reading through boto3's batch writer. It logs nothing and counts nothing.
+item a reading through boto3's batch writer, with an expiry as ours have. It logs nothing and counts
+nothing.
 """
 
 import json
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import batched
 from typing import Any
@@ -16,6 +17,7 @@ from pydantic import AwareDatetime, BaseModel, Field, FiniteFloat, TypeAdapter
 
 TABLE = "readings"
 STREAM = "weir-lake"
+RETENTION_S = 30 * 86_400
 
 
 class Reading(BaseModel):
@@ -26,9 +28,13 @@ class Reading(BaseModel):
     metrics: dict[str, FiniteFloat] = Field(min_length=1, max_length=64)
     tags: dict[str, str] | None = None
 
-    def time(self) -> str:
-        """Its time, as a sort key and a lake column."""
-        return self.ts.isoformat() if isinstance(self.ts, datetime) else str(self.ts)
+    def time(self) -> datetime:
+        """When it was measured."""
+        return (
+            self.ts
+            if isinstance(self.ts, datetime)
+            else datetime.fromtimestamp(self.ts / 1000, UTC)
+        )
 
 
 _READINGS = TypeAdapter(list[Reading])
@@ -52,13 +58,15 @@ def make_handler() -> Callable[[dict[str, Any], Any], dict[str, Any]]:
             )
         with table.batch_writer() as writer:
             for reading in readings:
+                time = reading.time()
                 writer.put_item(
                     Item={
                         "device_id": reading.device_id,
-                        "ts": reading.time(),
+                        "ts": time.isoformat(),
                         "metrics": {
                             name: Decimal(str(value)) for name, value in reading.metrics.items()
                         },
+                        "expires_at": int(time.timestamp()) + RETENTION_S,
                     }
                 )
         return {"statusCode": 202, "body": json.dumps({"accepted": len(readings)})}

@@ -21,8 +21,7 @@ class Timings:
     def ratio(self, way: str, other: str) -> float:
         """The median over the rounds of how much longer `way` took than `other` in the same one."""
         return median(
-            mine / theirs
-            for mine, theirs in zip(self.rounds[way], self.rounds[other], strict=True)
+            mine / theirs for mine, theirs in zip(self.rounds[way], self.rounds[other], strict=True)
         )
 
 

@@ -46,7 +46,7 @@ class StubbedAws:
                 "Content-Length": str(len(content)),
             }
         )
-        return AWSResponse(request.url, 200, headers, _Raw(content))
+        return AWSResponse(request.url, 200, headers, _Raw(content))  # type: ignore[arg-type]
 
 
 @cache

@@ -11,12 +11,12 @@ from collections.abc import Callable
 from typing import Any
 
 import orjson
+from tests.handlers import Context, load_handler
+from tests.integration.pipeline import firehose_event
 
 from benchmarks.figures import Figure, Findings
 from benchmarks.rounds import in_turn
 from benchmarks.sample import READINGS, as_in_lambda, readings
-from tests.handlers import Context, load_handler
-from tests.integration.pipeline import firehose_event
 from weir.chunks import pack, pack_records
 from weir.readings import Reading, Window, check_ts
 

@@ -42,6 +42,7 @@ class DemoOptions:
     interval_ms: int = 5000
     history_ms: int = 3_600_000
     seconds: float | None = None
+    prefix: str = "pump"
 
     @property
     def steps(self) -> int:
@@ -97,6 +98,7 @@ def _fleet(options: DemoOptions) -> Fleet:
             interval_ms=options.interval_ms,
             steps=options.steps,
             faults=min(_HISTORY_FAULTS, options.pumps),
+            prefix=options.prefix,
             live_every=max(_LIVE_FAULT_MS // options.interval_ms, 1),
         )
     )

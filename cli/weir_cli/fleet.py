@@ -56,6 +56,8 @@ class FleetOptions:
         Faults in the history; they come after its first quarter.
     live_every
         After the history, a fault in every so many steps; None for no more.
+    prefix
+        What the pumps' names begin with.
     """
 
     start_ms: int
@@ -65,10 +67,11 @@ class FleetOptions:
     steps: int = 1440
     faults: int = 4
     live_every: int | None = None
+    prefix: str = "pump"
 
     def device_id(self, pump: int) -> str:
         """The name of a pump, counted from 0."""
-        return f"pump-{pump + 1:0{max(2, len(str(self.pumps)))}d}"
+        return f"{self.prefix}-{pump + 1:0{max(2, len(str(self.pumps)))}d}"
 
     def ts(self, step: int, pump: int) -> int:
         """When the pump takes its reading; the pumps share the interval evenly."""

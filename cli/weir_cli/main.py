@@ -5,7 +5,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from weir_cli.commands import alerts, readings, run, send, simulate, stack
+from weir_cli.commands import alerts, audit, readings, run, send, simulate, stack
 from weir_cli.console import say
 from weir_cli.errors import Problem, explained
 
@@ -38,3 +38,4 @@ app.command()(run.run)
 app.command()(simulate.simulate)
 app.command()(alerts.alerts)
 app.command()(readings.readings)
+app.command()(audit.audit)

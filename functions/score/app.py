@@ -52,7 +52,8 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     deadline = Deadline(context.get_remaining_time_in_millis() / 1000 - RESERVE_S)
     rung: dict[str, list[dict[str, Any]]] = {}
     for record in event["Records"]:
-        rung.setdefault(record["dynamodb"]["Keys"]["pk"]["S"], []).append(record)
+        if record["eventName"] != "REMOVE":  # the mapping's filter stops expired items already
+            rung.setdefault(record["dynamodb"]["Keys"]["pk"]["S"], []).append(record)
     known = checkpoints.get_all(list(rung), deadline)
     visits = {
         device_id: executor.submit(_score, device_id, records, known.get(device_id), deadline)

@@ -76,6 +76,8 @@ def invoke_cold(
         comes from the runtime in Lambda.
     environment
         The function's environment, whole: nothing of this process's is handed on but PATH.
+    event
+        What the handler gets.
     timeout_s
         How long an answer may take.
     """

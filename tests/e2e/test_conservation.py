@@ -122,7 +122,7 @@ def send(stack: Stack, device_id: str) -> None:
     """`weir send` the file, shifted so that it ends at a fixed time of today."""
     weir = Path(sys.executable).parent / "weir"
     end = format_ts(int(time.time() * 1000) // 3_600_000 * 3_600_000)
-    command = [weir, "send", MACHINE, "--device", device_id, "--rebase-end", end]
+    command: list[str | Path] = [weir, "send", MACHINE, "--device", device_id, "--rebase-end", end]
     command += ["--api-url", stack.status.api_url]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)  # noqa: S603
     assert done.returncode == 0, done.stdout + done.stderr

@@ -52,24 +52,23 @@ def alerts(
     elif found:
         table_console().print(alert_view.table(found))
     else:
-        say("no alerts")
+        say(f"no alerts since {since}" if since != "all" else "no alerts")
 
 
 def _follow(reader: "AlertReader", *, as_json: bool) -> None:
-    import time
+    from threading import Event
 
     from weir_cli import alert_view
     from weir_cli.alert_watch import POLL_S, Changes
     from weir_cli.console import put, put_json
+    from weir_cli.interrupts import stopping
 
-    changes = Changes()
-    try:
-        while True:
+    changes, stop = Changes(), Event()
+    with stopping(stop):
+        while not stop.is_set():
             for alert in changes.of(reader.read()):
                 if as_json:
                     put_json(alert_view.document(alert))
                 else:
                     put(alert_view.line(alert))
-            time.sleep(POLL_S)
-    except KeyboardInterrupt:
-        return
+            stop.wait(POLL_S)

@@ -50,6 +50,8 @@ def run(
 
 
 def _run(options: "DemoOptions") -> None:
+    import time
+    from dataclasses import replace
     from threading import Event
 
     from weir_cli.console import say
@@ -61,6 +63,9 @@ def _run(options: "DemoOptions") -> None:
     prepare(options)
     stop = Event()
     ours = load_status() is None
+    if not ours:
+        # The pumps of an earlier run measured the same hour; these are others.
+        options = replace(options, prefix=time.strftime("pump-%H%M%S", time.gmtime()))
     try:
         status = up(StackOptions(), say)
     except (KeyboardInterrupt, SystemExit):

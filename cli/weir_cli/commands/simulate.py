@@ -37,6 +37,7 @@ def simulate(
     ] = "max",
     faults: Annotated[int, typer.Option(min=0, help="Faults in the history.")] = 4,
     end: Annotated[str, typer.Option(metavar="now|TIME", help="Where the history ends.")] = "now",
+    prefix: Annotated[str, typer.Option(help="What the pumps' names begin with.")] = "pump",
     labels: Annotated[
         str | None, typer.Option(metavar="FILE", help="Write the faults, one JSON a line.")
     ] = None,
@@ -62,7 +63,9 @@ def simulate(
     interval_ms = max(read_option("--interval", interval, span_ms), 1)
     until = read_option("--end", end, end_ms)
     steps = max(round(hours * 3_600_000 / interval_ms), 1)
-    options = FleetOptions(until - steps * interval_ms, pumps, seed, interval_ms, steps, faults)
+    options = FleetOptions(
+        until - steps * interval_ms, pumps, seed, interval_ms, steps, faults, prefix=prefix
+    )
     try:
         fleet = Fleet(options)
     except ValueError as error:

@@ -1,8 +1,10 @@
 """The doorbell, case by case: what is read, what is written, and when."""
 
+from typing import Any
+
 import pytest
 
-from tests.fakes.scoring import FakeAlerts, FakeCheckpoints, FakeReadingLog
+from tests.fakes.scoring import FakeAlerts, FakeCheckpoints, FakeReadingLog, stored
 from weir.alerts import Opened
 from weir.chunks import Chunk, pack
 from weir.detector import Ewma
@@ -18,6 +20,7 @@ from weir.scoring.state import (
     pack_state,
     unpack_state,
 )
+from weir.storage.checkpoint_store import CheckpointStore
 
 DEVICE = "pump-7"
 START = 1_767_225_600_000
@@ -65,13 +68,39 @@ def minute(at: int, value: float | None = None, metric: str = "flow") -> Reading
     return Reading(DEVICE, START + at * MINUTE, {metric: 20.0 + at % 3 if value is None else value})
 
 
-def test_a_device_that_posts_each_minute_of_a_day_costs_at_most_40_checkpoints(
+class CountingTable:
+    """A States table that counts the write units that its items cost."""
+
+    def __init__(self) -> None:
+        self.items: dict[str, dict[str, Any]] = {}
+        self.writes = self.units = 0
+
+    def get_item(self, **request: Any) -> dict[str, Any]:
+        item = self.items.get(request["Key"]["pk"]["S"])
+        return {} if item is None else {"Item": item}
+
+    def put_item(self, **request: Any) -> None:
+        item = request["Item"]
+        self.items[item["pk"]["S"]] = item
+        size = sum(len(name) + len(value) for name, kind in item.items() for value in kind.values())
+        self.writes += 1
+        self.units += -(-size // 1024)
+
+
+def test_a_device_that_posts_each_minute_of_a_day_costs_at_most_40_write_units(
     world: World,
 ) -> None:
+    table = CountingTable()
+    store = CheckpointStore(table, "states", Ewma())
+    scorer = Scorer(world.log, store, world.alerts, Ewma(), MemoryCache())
     for at in range(1440):
-        world.ring(world.post(minute(at)))
-    assert world.checkpoints.writes <= 40
-    assert world.state.scored == 1440
+        (chunk,) = world.post(minute(at))
+        scorer.score(DEVICE, [stored(chunk)], store.get(DEVICE))
+    assert table.writes <= 40
+    assert table.units <= 40
+    checkpoint = store.get(DEVICE)
+    assert checkpoint is not None
+    assert checkpoint.current.scored > 1440 - 64
 
 
 def test_a_doorbell_that_rings_twice_scores_nothing_twice(world: World) -> None:

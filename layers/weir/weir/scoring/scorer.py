@@ -37,6 +37,7 @@ from weir.scoring.watermarks import (
     low,
     lowered,
     passed_over,
+    waits,
 )
 
 RUN_AHEAD_CHUNKS: Final = 512
@@ -60,13 +61,14 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class _Reading(msgspec.Struct, frozen=True):
-    """All chunks of the log that begin after `low` and before `until`.
+    """What the log has after `low` and before `until`: `found`, of which `chunks` can be folded.
 
     `state` is the state to fold them into; it knows all their metrics, `births` among them.
     """
 
     low: int
     until: int
+    found: Sequence[StoredChunk]
     chunks: Sequence[StoredChunk]
     state: DeviceState
     births: Mapping[str, MetricState]
@@ -138,9 +140,13 @@ class _Visit:
         self.memory = memory
         self._cadence = cadence
         self.outcome = Outcome()
+        self._holds = False
         self._discarded: Sequence[DeviceState] = ()
 
     def take(self, rung: Sequence[StoredChunk]) -> None:
+        # What rings may ring once more. While some of it is counted by the checkpoint, the previous
+        # one must stay before it, or it could not be told from what came too late.
+        self._holds = any(is_late(self.memory.checkpoint.current, chunk) for chunk in rung)
         fresh: Sequence[StoredChunk] = [c for c in rung if not self.memory.counts(c)]
         if any(is_late(self.memory.state, chunk) for chunk in fresh):
             fresh = self._rewind_for(fresh)
@@ -218,7 +224,7 @@ class _Visit:
         complete = {name for name in state.metrics if low(state, name) >= reading.low}
         adding = {chunk.sk: chunk for chunk in reading.chunks if adds_to(state, chunk)}
         folded = fold(state, reading.chunks, complete, reading.until, self._detector)
-        risky = bool(rung) and (reading.until != _FOREVER or passed_over(reading.chunks, rung))
+        risky = bool(rung) and (reading.until != _FOREVER or passed_over(reading.found, rung))
         self._tell(folded)
         self._note(scored=folded.state.scored - state.scored)
         self.memory.state = folded.state
@@ -227,7 +233,8 @@ class _Visit:
         if reading.births or resumed or folded.transitions or risky or due:
             # An alert's checkpoint alone moves nothing, or two alerts in a row would leave nothing
             # to rewind to; a metric that never stops alerting must not keep it for ever, though.
-            moved = due or self._cadence.is_due(checkpoint.previous, folded.state, times=4)
+            far = self._cadence.is_due(checkpoint.previous, folded.state, times=4)
+            moved = (due or far) and not self._holds
             self._write(*self.memory.following(reading.births, moved=moved))
         return risky
 
@@ -238,7 +245,9 @@ class _Visit:
         state, births = born(start, rung, rung_from)
         while True:
             lowest = min((low(state, name) for name in names), default=state.frontier)
-            chunks, until = self._read_from(lowest, rung_until)
+            found, until = self._read_from(lowest, rung_until)
+            previous = self.memory.checkpoint.previous
+            chunks = [chunk for chunk in found if not waits(start, previous, chunk)]
             state, births = born(start, [*chunks, *rung], rung_from)
             names = names | {
                 name
@@ -247,7 +256,7 @@ class _Visit:
                 if last > state.metrics[name].watermark
             }
             if all(low(state, name) >= lowest for name in names if name in state.metrics):
-                return _Reading(lowest, until, chunks, state, births)
+                return _Reading(lowest, until, found, chunks, state, births)
 
     def _read_from(self, lowest: int, rung_until: int) -> tuple[Sequence[StoredChunk], int]:
         """All chunks that begin after `lowest` and before the returned time."""

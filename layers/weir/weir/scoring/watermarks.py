@@ -47,6 +47,26 @@ def adds_to(state: DeviceState, chunk: StoredChunk) -> bool:
     )
 
 
+def waits(state: DeviceState, previous: DeviceState, chunk: StoredChunk) -> bool:
+    """Whether `chunk` is new, but holds values that `state` has passed and `previous` has not.
+
+    To fold what it has beyond would count it whole and lose the rest: it waits for its doorbell,
+    which rewinds for it.
+    """
+    if not adds_to(state, chunk):
+        return False
+    return any(
+        (metric := state.metrics.get(name)) is not None
+        and first <= metric.watermark
+        and (
+            (before := previous.metrics.get(name)) is None
+            or before.learned is None
+            or last > before.watermark
+        )
+        for name, (first, last) in chunk.spans.items()
+    )
+
+
 def can_score(state: DeviceState, chunk: StoredChunk) -> bool:
     """Whether going back to `state` lets some late value of `chunk` be scored."""
     return any(
