@@ -29,6 +29,7 @@ class Reporter:
         self._clock = clock
         self._done = self._rejected = self._unreadable = 0
         self._said_at = clock()
+        self._retry_said_at = clock() - _PLAIN_EVERY_S
         self._progress = Progress(
             TextColumn("sending"),
             BarColumn(),
@@ -68,6 +69,12 @@ class Reporter:
         if self._unreadable <= SHOWN:
             self._print(f"line {row.line} unreadable: {row.reason}")
         self._advance(1)
+
+    def on_retry(self, reason: str, wait: float) -> None:
+        """Say now and then why nothing moves."""
+        if self._clock() - self._retry_said_at >= _PLAIN_EVERY_S:
+            self._retry_said_at = self._clock()
+            self._print(f"sending again in {wait:.1f} s: {reason}")
 
     def _advance(self, rows: int) -> None:
         self._done += rows

@@ -51,15 +51,17 @@ class Show:
             self.url, connections=self.connections, sleep=interruptible(self.stop)
         ) as sender:
             delivery = Delivery(sender, connections=self.connections, stop=self.stop)
-            feeder = Thread(target=delivery.run, args=(self.items,), daemon=True)
+            errors: list[Exception] = []
+            feeder = Thread(target=_feed, args=(delivery, self.items, errors), daemon=True)
             feeder.start()
             sent = settled = False
             while not self.stop.is_set():
                 ended = not feeder.is_alive()
                 idle = ended and self.is_idle()
                 self._look(changes, delivery.totals)
+                if errors:
+                    raise errors[0]
                 if delivery.totals.failure is not None:
-                    self.stop.set()
                     raise Problem(delivery.totals.failure)
                 if ended and not sent:
                     sent = True
@@ -83,3 +85,10 @@ class Show:
         self.alerts.update(((a.device_id, a.metric, a.onset), a) for a in changed)
         still_open = sum(alert.state == "OPEN" for alert in self.alerts.values())
         self.view.show(totals, changed, still_open, len(self.alerts))
+
+
+def _feed(delivery: Delivery, items: Iterable[Batch | Unreadable], errors: list[Exception]) -> None:
+    try:
+        delivery.run(items)
+    except Exception as error:  # noqa: BLE001 - the thread that looks raises it
+        errors.append(error)

@@ -78,6 +78,8 @@ class Sender:
         How many requests may be under way at once.
     patience_s
         How long one request is tried before it counts as not sent.
+    on_retry
+        Is told, from any thread, why a request is sent again and after how many seconds.
 
     >>> with Sender("http://127.0.0.1:8080") as sender:  # doctest: +SKIP
     ...     sender.send(Batch("pump-7", readings)).accepted
@@ -96,12 +98,14 @@ class Sender:
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
         rng: random.Random | None = None,
+        on_retry: Callable[[str, float], None] = lambda _reason, _wait: None,
     ) -> None:
         self.url = api_url.rstrip("/") + PATH
         self._patience_s = patience_s
         self._sleep = sleep
         self._clock = clock
         self._rng = rng or random.Random()
+        self._on_retry = on_retry
         self._client = httpx.Client(
             timeout=httpx.Timeout(timeout_s, connect=5.0),
             limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
@@ -153,6 +157,7 @@ class Sender:
                     f"{self.url} did not take a request, tried {_times(retries + 1)}: {reason}",
                     retries,
                 )
+            self._on_retry(reason, wait)
             self._sleep(wait)
             retries += 1
 

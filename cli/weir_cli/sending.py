@@ -6,7 +6,7 @@ from threading import Event
 from weir_cli.batches import batches
 from weir_cli.console import terminal
 from weir_cli.csv_source import CsvOptions
-from weir_cli.delivery import Delivery, Observer, Pace, Totals, interruptible
+from weir_cli.delivery import Delivery, Pace, Totals, interruptible
 from weir_cli.errors import Problem
 from weir_cli.reporting import Reporter
 from weir_cli.sender import Sender
@@ -32,30 +32,31 @@ def send_file(
     options: CsvOptions,
     *,
     batch: int,
+    stop: Event,
     end: int | None = None,
     rate: float | None = None,
     connections: int = 4,
-    observer: Observer | None = None,
-    stop: Event | None = None,
+    patience_s: float = 120.0,
 ) -> Totals:
     """Send the rows of `file`, moved so that the newest lies at `end` (epoch ms) if that is given.
 
-    Without an `observer`, the progress is shown on stderr.
+    The progress is shown on stderr; `stop` ends it early.
     """
     source, surveyed = open_and_survey(file, device, options)
     shift = 0 if end is None or surveyed.newest is None else end - surveyed.newest
-    items = batches(shifted(source, shift), batch)
-    stop = stop or Event()
     sleep = interruptible(stop)
     pace = None if rate is None else Pace(rate, sleep=sleep)
-    with Sender(url, connections=connections, sleep=sleep) as sender:
-        if observer is not None:
-            delivery = Delivery(
-                sender, connections=connections, observer=observer, pace=pace, stop=stop
-            )
-            return delivery.run(items)
-        with Reporter(terminal(), surveyed.rows) as reporter:
-            delivery = Delivery(
-                sender, connections=connections, observer=reporter, pace=pace, stop=stop
-            )
-            return delivery.run(items)
+    with (
+        Reporter(terminal(), surveyed.rows) as reporter,
+        Sender(
+            url,
+            connections=connections,
+            patience_s=patience_s,
+            sleep=sleep,
+            on_retry=reporter.on_retry,
+        ) as sender,
+    ):
+        delivery = Delivery(
+            sender, connections=connections, observer=reporter, pace=pace, stop=stop
+        )
+        return delivery.run(batches(shifted(source, shift), batch))

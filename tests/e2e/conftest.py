@@ -16,7 +16,8 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     if not (REPOSITORY / ".tools" / "emulator").exists():
         pytest.skip("the emulator is not installed: `make setup` installs it")
     directory: Path = tmp_path_factory.mktemp("stack")
-    status = up(StackOptions(directory=directory), print)
+    # With the functions' own rights enforced: whatever passes here passes with least privilege.
+    status = up(StackOptions(directory=directory, auth=True), print)
     try:
         with Control(status.control_url) as control:
             yield Stack(status, control)

@@ -42,6 +42,9 @@ def send(
         list[str] | None, typer.Option(metavar="COLUMN", help="Leave out a column of a CSV file.")
     ] = None,
     connections: Connections = DEFAULT_CONNECTIONS,
+    patience: Annotated[
+        float, typer.Option(min=0.0, metavar="SECONDS", help="How long one request is tried.")
+    ] = 120.0,
     api_url: ApiUrl = None,
     stack_name: StackName = None,
 ) -> None:
@@ -69,7 +72,8 @@ def send(
     with stopping(stop):
         totals = send_file(
             file, url, device, options,
-            batch=batch, end=end, rate=rate, connections=connections, stop=stop,
+            batch=batch, end=end, rate=rate, connections=connections,
+            patience_s=patience, stop=stop,
         )  # fmt: skip
     for line in summary(totals):
         put(line)

@@ -138,8 +138,8 @@ def _send(
     items = stream(fleet, Timer(sleep), batch=batch, speed=speed, live=live)
     with (
         stopping(stop),
-        Sender(url, connections=connections, sleep=sleep) as sender,
         Reporter(terminal(), rows) as reporter,
+        Sender(url, connections=connections, sleep=sleep, on_retry=reporter.on_retry) as sender,
     ):
         delivery = Delivery(sender, connections=connections, observer=reporter, stop=stop)
         totals = delivery.run(items)

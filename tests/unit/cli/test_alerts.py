@@ -1,0 +1,62 @@
+"""Alerts as they are read, compared and shown."""
+
+from typing import Any
+
+import pytest
+
+from weir.alerts import Alert
+from weir_cli import alert_view
+from weir_cli.alert_watch import AlertReader, Changes
+from weir_cli.target import Target
+
+ALERT = Alert("pump-7", "flow", 1_767_225_600_000, "OPEN", 12.5, 0.75, 0.75, 1_767_225_600_000)
+CLEARED = Alert(
+    "pump-7", "flow", ALERT.onset, "CLEARED", 12.5, 0.75, 0.9, ALERT.onset, ALERT.onset + 5000
+)
+
+
+def test_an_alert_is_shown_when_it_is_new_and_when_it_changes() -> None:
+    changes = Changes()
+    assert list(changes.of([ALERT])) == [ALERT]
+    assert list(changes.of([ALERT])) == []
+    assert list(changes.of([CLEARED])) == [CLEARED]
+    assert changes.known == 1
+
+
+def test_an_alert_is_one_line() -> None:
+    assert alert_view.line(ALERT) == (
+        "OPEN     pump-7  flow  2026-01-01T00:00:00Z  value 12.5  score 0.75"
+    )
+    assert alert_view.line(CLEARED).endswith("ended 2026-01-01T00:00:05Z")
+
+
+class AlertsOf:
+    """An alert that clears between two queries: it is in both."""
+
+    def of_state(self, state: str, *, since: int) -> list[Alert]:
+        return [a for a in (ALERT, CLEARED) if a.state == state and a.onset >= since]
+
+    def of_device(self, device_id: str) -> list[Alert]:
+        return [CLEARED] if device_id == "pump-7" else []
+
+
+@pytest.mark.parametrize(
+    ("shown", "device", "since", "expected"),
+    [
+        ("all", None, 0, [CLEARED]),
+        ("open", None, 0, [ALERT]),
+        ("cleared", "pump-7", 0, [CLEARED]),
+        ("open", "pump-7", 0, []),
+        ("all", None, ALERT.onset + 1, []),
+        ("all", "pump-7", ALERT.onset + 1, []),
+    ],
+)
+def test_alerts_are_read_once_each(
+    shown: Any, device: str | None, since: int, expected: list[Alert]
+) -> None:
+    reader = AlertReader(
+        Target("local", "", "", "", "alerts", "", "", client=lambda _: None),
+        since=since, device=device, shown=shown,
+    )  # fmt: skip
+    reader._store = AlertsOf()  # type: ignore[assignment]
+    assert reader.read() == expected
