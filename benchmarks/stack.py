@@ -28,7 +28,7 @@ from weir_local.status import StackStatus, load_status
 TARGET = 5_000
 POSTS = 400
 DEVICES = 40
-CONNECTIONS = 3
+CONNECTIONS = 4
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 

@@ -51,7 +51,7 @@ def main(path: Path) -> int:
         output = Path(folder) / "translated.json"
         output.write_text(json.dumps(translated, indent=1))
         cfn_lint = Path(sys.executable).parent / "cfn-lint"
-        command = [cfn_lint, "--regions", REGION, "--", output]
+        command: list[str | Path] = [cfn_lint, "--regions", REGION, "--", output]
         return subprocess.run(command, check=False).returncode  # noqa: S603
 
 

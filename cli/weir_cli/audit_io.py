@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from weir.detector import Ewma
+from weir.detector import IN_USE
 from weir.storage.alert_store import AlertStore
 from weir.storage.checkpoint_store import CheckpointStore
 from weir.storage.reading_store import ReadingStore
@@ -72,7 +72,7 @@ def audit(target: Target, asked: Sequence[str], say: Callable[[str], None]) -> A
         say(f"the chunk {sk} of {device_id} cannot be read: {error}")
 
     log = ReadingStore(dynamodb, target.readings_table, on_unreadable=on_unreadable)
-    detector = Ewma()
+    detector = IN_USE
     checkpoints = CheckpointStore(dynamodb, target.states_table, detector)
     alerts = AlertStore(dynamodb, target.alerts_table)
     found = []

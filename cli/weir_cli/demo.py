@@ -22,7 +22,7 @@ from weir_cli.simulation import Timer, stream
 from weir_cli.sources import shifted
 from weir_cli.target import of_status
 from weir_cli.timeline import now_ms
-from weir_local.control import Control
+from weir_local.control import Control, Pending
 from weir_local.status import StackStatus
 
 BATCH: Final = 100
@@ -74,7 +74,7 @@ def show(options: DemoOptions, status: StackStatus, stop: Event) -> None:
             reader=reader,
             view=view,
             stop=stop,
-            is_idle=lambda: not control.pending().stream_records,
+            is_idle=lambda: is_scored(control.pending()),
             on_sent=lambda totals: ["the file is sent:", *summary(totals)],
             seconds=options.seconds,
         )
@@ -136,6 +136,11 @@ def _finish(view: View, totals: Totals, fleet: Fleet | None, alerts: Sequence[Al
             f"faults put in and over: {len(over)}, alerted: {len(caught)}"
             + (f"; never of the kinds {', '.join(missed)}" if missed else "")
         )
+
+
+def is_scored(pending: Pending) -> bool:
+    """Whether nothing is left for `score`; what waits for the lake does not matter."""
+    return not (pending.stream_records or pending.in_flight)
 
 
 def has_ended(options: FleetOptions, fault: Fault, now: int) -> bool:

@@ -16,6 +16,7 @@ from weir_cli.rows import Unreadable
 from weir_cli.sender import Sender
 
 POLL_S: Final = 0.7
+_GRACE_S: Final = 4.0
 
 
 @dataclass
@@ -27,7 +28,9 @@ class Show:
     is_idle
         Tells whether everything that was sent has been scored.
     on_sent
-        Is called once all items were sent, and once more when all is scored; returns what to say.
+        Is called once all items were sent; returns what to say.
+    seconds
+        How long the show lasts; None for until `stop` is set.
     """
 
     url: str
@@ -46,7 +49,6 @@ class Show:
         """Run until `stop` is set or `seconds` have passed; raise `Problem` if sending fails."""
         changes = Changes()
         changes.of(self.reader.read())  # what an earlier run left is no news
-        began = self.clock()
         with Sender(
             self.url, connections=self.connections, sleep=interruptible(self.stop)
         ) as sender:
@@ -54,27 +56,36 @@ class Show:
             errors: list[Exception] = []
             feeder = Thread(target=_feed, args=(delivery, self.items, errors), daemon=True)
             feeder.start()
-            sent = settled = False
-            while not self.stop.is_set():
-                ended = not feeder.is_alive()
-                idle = ended and self.is_idle()
-                self._look(changes, delivery.totals)
-                if errors:
-                    raise errors[0]
-                if delivery.totals.failure is not None:
-                    raise Problem(delivery.totals.failure)
-                if ended and not sent:
-                    sent = True
-                    self._say(self.on_sent(delivery.totals))
-                if idle and not settled:
-                    settled = True
-                    self.view.say(f"all of it is scored: {len(self.alerts):,} alerts")
-                if self.seconds is not None and self.clock() - began >= self.seconds:
-                    self.stop.set()
-                self.stop.wait(POLL_S)
-            feeder.join(4.0)
+            try:
+                self._until_stopped(changes, delivery, feeder, errors)
+            finally:
+                self.stop.set()
+                feeder.join(_GRACE_S)
         self._look(changes, delivery.totals)
         return delivery.totals
+
+    def _until_stopped(
+        self, changes: Changes, delivery: Delivery, feeder: Thread, errors: Sequence[Exception]
+    ) -> None:
+        began = self.clock()
+        sent = settled = False
+        while not self.stop.is_set():
+            ended = not feeder.is_alive()
+            idle = ended and self.is_idle()
+            self._look(changes, delivery.totals)
+            if errors:
+                raise errors[0]
+            if delivery.totals.failure is not None:
+                raise Problem(delivery.totals.failure)
+            if ended and not sent:
+                sent = True
+                self._say(self.on_sent(delivery.totals))
+            if idle and not settled:
+                settled = True
+                self.view.say(f"all of it is scored: {len(self.alerts):,} alerts")
+            if self.seconds is not None and self.clock() - began >= self.seconds:
+                return
+            self.stop.wait(POLL_S)
 
     def _say(self, lines: Iterable[str]) -> None:
         for line in lines:

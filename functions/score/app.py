@@ -8,7 +8,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from weir.chunks import StoredChunk, UnreadableChunk, unpack_body
-from weir.detector import Ewma
+from weir.detector import IN_USE
 from weir.scoring.memory import MemoryCache
 from weir.scoring.scorer import Outcome, Scorer
 from weir.scoring.state import Checkpoint, UnreadableState
@@ -26,7 +26,7 @@ PARALLEL = 8
 logger = Logger()
 metrics = Metrics()
 settings = ScoreSettings.read()
-detector = Ewma()
+detector = IN_USE
 executor = ThreadPoolExecutor(PARALLEL)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from weir.detector import Ewma
+from weir.detector import IN_USE
 from weir.scoring.fold import fold
 from weir.storage.alert_store import AlertStore
 from weir.storage.checkpoint_store import CheckpointStore
@@ -96,7 +96,7 @@ class Stack:
 
     def scored(self, device_id: str) -> int:
         """How many values are scored once the device's log is folded to its end."""
-        detector = Ewma()
+        detector = IN_USE
         checkpoint = CheckpointStore(self.dynamodb, self.status.states_table, detector).get(
             device_id
         )

@@ -7,7 +7,7 @@ explicit layout, so that a checkpoint continues bit for bit.
 
 import struct
 from math import inf, isfinite
-from typing import Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 
 class Detector[S](Protocol):
@@ -121,3 +121,7 @@ class Ewma:
         if not all(map(isfinite, state[1:])):
             raise ValueError("the state holds a number that is not finite")
         return state
+
+
+IN_USE: Final[Detector[Any]] = Ewma()
+"""The detector that scores; whoever reads a checkpoint reads it with this one."""

@@ -109,6 +109,19 @@ def test_a_wait_that_says_nothing_is_drawn_instead(value: str) -> None:
     assert 0 < clock.slept[0] <= 0.1
 
 
+def test_whoever_asked_is_told_why_a_request_is_sent_again() -> None:
+    told: list[tuple[str, float]] = []
+    server, clock = Server(httpx.ConnectError("refused"), TAKEN), Clock()
+    with Sender(
+        "http://api.test",
+        transport=httpx.MockTransport(server),
+        sleep=clock.sleep,
+        on_retry=lambda reason, wait: told.append((reason, wait)),
+    ) as client:
+        client.send(BATCH)
+    assert told == [("refused", clock.slept[0])]
+
+
 def test_patience_ends_with_a_sentence() -> None:
     server, clock = Server(httpx.Response(503, json={"detail": "no room"})), Clock()
     with pytest.raises(NotSent, match=r"tried \d+ times: status 503, no room") as error:

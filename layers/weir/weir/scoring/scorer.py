@@ -140,13 +140,11 @@ class _Visit:
         self.memory = memory
         self._cadence = cadence
         self.outcome = Outcome()
-        self._holds = False
+        self._rung: Sequence[StoredChunk] = ()
         self._discarded: Sequence[DeviceState] = ()
 
     def take(self, rung: Sequence[StoredChunk]) -> None:
-        # What rings may ring once more. While some of it is counted by the checkpoint, the previous
-        # one must stay before it, or it could not be told from what came too late.
-        self._holds = any(is_late(self.memory.checkpoint.current, chunk) for chunk in rung)
+        self._rung = rung
         fresh: Sequence[StoredChunk] = [c for c in rung if not self.memory.counts(c)]
         if any(is_late(self.memory.state, chunk) for chunk in fresh):
             fresh = self._rewind_for(fresh)
@@ -234,7 +232,10 @@ class _Visit:
             # An alert's checkpoint alone moves nothing, or two alerts in a row would leave nothing
             # to rewind to; a metric that never stops alerting must not keep it for ever, though.
             far = self._cadence.is_due(checkpoint.previous, folded.state, times=4)
-            moved = (due or far) and not self._holds
+            # What rings may ring once more: while the current checkpoint counts some of it, the
+            # previous one stays before it, or it could not be told from what came too late.
+            holds = any(is_late(checkpoint.current, chunk) for chunk in self._rung)
+            moved = (due or far) and not holds
             self._write(*self.memory.following(reading.births, moved=moved))
         return risky
 

@@ -86,8 +86,6 @@ class Checkpoint(msgspec.Struct, frozen=True):
     folded: int = 0
     digest_sum: int = 0
     folded_from: int = NEVER
-    late: int = 0
-    """Readings that came too late to be scored."""
 
     @classmethod
     def fresh(cls, device_id: str, *, version: int = 0, relearning: bool = False) -> Self:

@@ -1,0 +1,140 @@
+"""`weir run` without a stack: what it shows, and how it ends."""
+
+from collections.abc import Sequence
+from threading import Event
+
+import httpx
+import pytest
+
+from weir.alerts import Alert
+from weir.readings import Reading
+from weir_cli import running
+from weir_cli.batches import batches
+from weir_cli.delivery import Totals
+from weir_cli.demo import has_ended, is_of, is_scored
+from weir_cli.errors import Problem
+from weir_cli.faults import Fault
+from weir_cli.fleet import FleetOptions
+from weir_cli.live_view import PlainView, counts
+from weir_cli.rows import Row
+from weir_cli.running import Show
+from weir_local.control import Pending
+
+T = 1_767_225_600_000
+OLD = Alert("pump-1", "flow", T - 1, "OPEN", 1.0, 0.9, 0.9, T - 1)
+NEW = Alert("pump-1", "flow", T, "OPEN", 1.0, 0.9, 0.9, T)
+
+
+class Reader:
+    """Alerts as looks find them, the last look for ever; then the operator has seen enough."""
+
+    def __init__(self, stop: Event, *looks: list[Alert]) -> None:
+        self.stop = stop
+        self.looks = list(looks)
+
+    def read(self) -> list[Alert]:
+        if len(self.looks) == 1:
+            self.stop.set()
+            return self.looks[0]
+        return self.looks.pop(0)
+
+
+class View:
+    """Remembers what it is told."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.changed: list[Alert] = []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+    def show(self, totals: Totals, changed: Sequence[Alert], open_alerts: int, seen: int) -> None:
+        self.changed += changed
+
+
+def show(
+    monkeypatch: pytest.MonkeyPatch, status: int, *looks: list[Alert], seconds: float | None = None
+) -> tuple[Show, View]:
+    """A show whose time passes at once, of one reading and an API that answers `status`."""
+    real = httpx.Client
+    transport = httpx.MockTransport(
+        lambda _: httpx.Response(status, json={"accepted": 1, "rejected": []})
+    )
+    monkeypatch.setattr(httpx, "Client", lambda **k: real(**(k | {"transport": transport})))
+    monkeypatch.setattr(running, "POLL_S", 0.001)
+    stop, view = Event(), View()
+    reader = Reader(stop, *looks)
+    return Show(
+        url="http://api.test",
+        items=batches([Row(1, Reading("pump-1", T, {"flow": 1.0}))], 1),
+        reader=reader,  # type: ignore[arg-type]
+        view=view,
+        stop=stop,
+        is_idle=lambda: True,
+        on_sent=lambda totals: [f"sent {totals.accepted}"],
+        seconds=seconds,
+        connections=1,
+    ), view
+
+
+def test_only_the_alerts_that_come_meanwhile_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    performance, view = show(monkeypatch, 202, [OLD], [OLD], [OLD, NEW])
+    performance.run()
+    assert view.changed == [NEW]
+    assert list(performance.alerts.values()) == [NEW]
+
+
+def test_it_says_when_all_is_sent_and_when_all_is_scored(monkeypatch: pytest.MonkeyPatch) -> None:
+    performance, view = show(monkeypatch, 202, *[[]] * 500, [])
+    totals = performance.run()
+    assert totals.complete
+    assert view.lines == ["sent 1", "all of it is scored: 0 alerts"]
+
+
+def test_it_ends_after_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    performance, _ = show(monkeypatch, 202, [], [], seconds=0)
+    performance.run()
+    assert performance.stop.is_set()
+
+
+def test_it_ends_with_a_sentence_when_nothing_can_be_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    performance, _ = show(monkeypatch, 403, *[[]] * 500, [])
+    with pytest.raises(Problem, match="were not sent"):
+        performance.run()
+
+
+def test_without_a_terminal_each_alert_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    now = 0.0
+    view = PlainView(lambda: now)
+    view.show(Totals(accepted=5), [NEW], 1, 1)
+    now = 11.0
+    view.show(Totals(accepted=1200, rejected=2), [], 0, 1)
+    out, err = capsys.readouterr()
+    assert out == "OPEN     pump-1  flow  2026-01-01T00:00:00Z  value 1  score 0.90\n"
+    assert err == "1,200 readings accepted, 2 rejected; 1 alerts, 0 open\n"
+
+
+def test_counts_leave_out_what_did_not_happen() -> None:
+    assert counts(Totals(accepted=1), 0, 0) == "1 readings accepted; 0 alerts, 0 open"
+
+
+def test_an_alert_is_a_fault_s_if_it_begins_in_its_time_or_just_after() -> None:
+    options = FleetOptions(T, pumps=1, interval_ms=1000)
+    fault = Fault(0, "flow", "drift", 10, 20, 15.0)
+
+    def alert(onset: int, metric: str = "flow") -> Alert:
+        return Alert("pump-01", metric, onset, "OPEN", 1.0, 0.9, 0.9, onset)
+
+    assert is_of(options, fault, alert(T + 10_000))
+    assert is_of(options, fault, alert(T + 25_000))
+    assert not is_of(options, fault, alert(T + 26_000))
+    assert not is_of(options, fault, alert(T + 9000))
+    assert not is_of(options, fault, alert(T + 10_000, "current"))
+    assert has_ended(options, fault, T + 20_000)
+    assert not has_ended(options, fault, T + 19_999)
+
+
+def test_what_waits_for_the_lake_is_scored_all_the_same() -> None:
+    assert is_scored(Pending(firehose_records=3, stream_records=0, in_flight=0))
+    assert not is_scored(Pending(firehose_records=0, stream_records=1, in_flight=0))
