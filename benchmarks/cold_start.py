@@ -24,7 +24,7 @@ from weir_local.paths import REPOSITORY
 from weir_local.real_runtime import invoke_cold
 
 TARGET = 1.25
-STARTS = 9
+STARTS = 7
 
 _TWO_CLIENTS = '''"""The two clients and nothing else."""
 

@@ -6,8 +6,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
 from botocore.exceptions import ClientError
 
 from weir.chunks import Chunk, pack, pack_records
@@ -19,6 +17,7 @@ from weir.http.bodies import (
     decode,
     media_type,
 )
+from weir.observability import MetricLine, make_logger
 from weir.protocols.native import (
     Parsed,
     TooManyReadings,
@@ -44,8 +43,8 @@ PARSERS = {
     "application/jsonl": parse_ndjson,
 }
 
-logger = Logger()
-metrics = Metrics()
+logger = make_logger()
+metrics = MetricLine()
 settings = IngestSettings.read()
 executor = ThreadPoolExecutor(8)
 lake = LakeStream(client("firehose"), settings.lake_stream)
@@ -58,7 +57,6 @@ readings = ReadingStore(
 
 
 @logger.inject_lambda_context
-@metrics.log_metrics
 def lambda_handler(event: dict[str, Any], context: Any) -> Answer:
     """Answer one request: 202 with what was refused, or a problem document."""
     request_id = event["requestContext"].get("requestId", context.aws_request_id)
@@ -79,6 +77,7 @@ def lambda_handler(event: dict[str, Any], context: Any) -> Answer:
     except SinkUnavailable as error:
         return _give_up(error, request_id)
     except ClientError:  # what trying again would not mend: a missing table, a missing right
+        metrics.write(request_id, Failed=1)
         logger.exception("a sink refused the request")
         return problem(500, "internal", "The readings could not be stored.", request_id)
     _report(parsed, chunks, retries, request_id)
@@ -121,28 +120,27 @@ def _write(chunks: list[Chunk], seconds: float) -> int:
 
 
 def _report(parsed: Parsed, chunks: list[Chunk], retries: int, request_id: str) -> None:
-    """One line a request: the metrics, which are the log too, since lines are paid by the byte."""
-    metrics.add_metric("Accepted", MetricUnit.Count, len(parsed.readings))
-    metrics.add_metric("Rejected", MetricUnit.Count, len(parsed.rejected))
-    metrics.add_metric("Chunks", MetricUnit.Count, len(chunks))
-    metrics.add_metric("BytesPacked", MetricUnit.Bytes, sum(len(chunk.body) for chunk in chunks))
-    metrics.add_metric("Retries", MetricUnit.Count, retries)
-    metrics.add_metadata("request_id", request_id)
+    metrics.write(
+        request_id,
+        Accepted=len(parsed.readings),
+        Rejected=len(parsed.rejected),
+        Chunks=len(chunks),
+        BytesPacked=sum(len(chunk.body) for chunk in chunks),
+        Retries=retries,
+    )
     if parsed.rejected:
         codes = sorted({rejection.code for rejection in parsed.rejected})
         logger.warning("rejected", extra={"codes": codes, "rejected": len(parsed.rejected)})
 
 
 def _refuse(status: int, code: str, error: Exception, request_id: str) -> Answer:
-    metrics.add_metric("Refused", MetricUnit.Count, 1)
-    metrics.add_metadata("request_id", request_id)
+    metrics.write(request_id, Refused=1)
     logger.warning("refused", extra={"status": status, "code": code, "detail": str(error)})
     return problem(status, code, str(error), request_id)
 
 
 def _give_up(error: SinkUnavailable, request_id: str) -> Answer:
-    metrics.add_metric("Unavailable", MetricUnit.Count, 1)
-    metrics.add_metadata("request_id", request_id)
+    metrics.write(request_id, Unavailable=1)
     logger.error(
         "sink unavailable",
         extra={"sink": error.sink, "left": error.left, "reason": error.reason},

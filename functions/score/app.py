@@ -4,11 +4,9 @@ import base64
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
-
 from weir.chunks import StoredChunk, UnreadableChunk, unpack_body
 from weir.detector import IN_USE
+from weir.observability import MetricLine, make_logger
 from weir.scoring.memory import MemoryCache
 from weir.scoring.scorer import Outcome, Scorer
 from weir.scoring.state import Checkpoint, UnreadableState
@@ -23,8 +21,8 @@ RESERVE_S = 5.0
 """Seconds kept back from the function's time: what has not begun by then rings again."""
 PARALLEL = 8
 
-logger = Logger()
-metrics = Metrics()
+logger = make_logger()
+metrics = MetricLine()
 settings = ScoreSettings.read()
 detector = IN_USE
 executor = ThreadPoolExecutor(PARALLEL)
@@ -46,7 +44,6 @@ scorer = Scorer(readings, checkpoints, alerts, detector, MemoryCache())
 
 
 @logger.inject_lambda_context
-@metrics.log_metrics
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Score each device of the batch; answer with the first record of those that failed."""
     deadline = Deadline(context.get_remaining_time_in_millis() / 1000 - RESERVE_S)
@@ -72,13 +69,17 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         else:
             for name in total:
                 total[name] += getattr(outcome, name)
-    metrics.add_metric("Scored", MetricUnit.Count, total["scored"])
-    metrics.add_metric("Late", MetricUnit.Count, total["late"])
-    metrics.add_metric("Rewinds", MetricUnit.Count, total["rewinds"])
-    metrics.add_metric("Checkpoints", MetricUnit.Count, total["checkpoints"])
-    metrics.add_metric("AlertsOpened", MetricUnit.Count, total["opened"])
-    metrics.add_metric("DevicesFailed", MetricUnit.Count, len(failed))
-    logger.info("scored", extra={**total, "devices": len(rung), "failed": len(failed)})
+    metrics.write(
+        context.aws_request_id,
+        Scored=total["scored"],
+        Late=total["late"],
+        Rewinds=total["rewinds"],
+        Checkpoints=total["checkpoints"],
+        AlertsOpened=total["opened"],
+        AlertsCleared=total["cleared"],
+        Devices=len(rung),
+        DevicesFailed=len(failed),
+    )
     return {"batchItemFailures": _first_failure(event, failed)}
 
 

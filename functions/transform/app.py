@@ -3,11 +3,9 @@
 import base64
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
-
 from weir.chunks import UnreadableChunk
 from weir.lake import Record, close_record, open_record, rows
+from weir.observability import MetricLine, make_logger
 from weir.storage.clients import client
 from weir.storage.lake_stream import LakeStream
 from weir.storage.retry import Deadline, SinkUnavailable
@@ -19,12 +17,11 @@ ENVELOPE = 200
 ROOM_ALONE = MAX_ANSWER - 2 * ENVELOPE
 RESERVE_S = 5.0
 
-logger = Logger()
-metrics = Metrics()
+logger = make_logger()
+metrics = MetricLine()
 
 
 @logger.inject_lambda_context
-@metrics.log_metrics
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Answer each recordId: Ok with rows, Dropped if sent again, ProcessingFailed if neither."""
     room = MAX_ANSWER - ENVELOPE * (1 + len(event["records"]))
@@ -49,12 +46,11 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
             again += [(len(answers), part) for part in _parts(opened, alone=len(data) > ROOM_ALONE)]
             answers.append(_answer(record_id, "Dropped"))
     returned = _send_again(event, again, answers, context)
-    metrics.add_metric("RecordsTransformed", MetricUnit.Count, len(answers))
-    metrics.add_metric("RecordsUnreadable", MetricUnit.Count, failed)
-    metrics.add_metric("RecordsReturned", MetricUnit.Count, returned)
-    logger.info(
-        "transformed",
-        extra={"records": len(answers), "failed": failed, "returned": returned},
+    metrics.write(
+        context.aws_request_id,
+        RecordsTransformed=len(answers),
+        RecordsUnreadable=failed,
+        RecordsReturned=returned,
     )
     return {"records": answers}
 

@@ -138,7 +138,6 @@ def test_a_batch_of_the_stream_that_comes_twice_scores_nothing_twice(pipeline: P
     assert_conserved(pipeline, readings())
 
 
-@pytest.mark.filterwarnings("ignore:No application metrics")  # a killed function reports none
 @pytest.mark.parametrize("operation", ["put_item", "query", "batch_get_item"])
 def test_a_kill_anywhere_in_score_is_made_good_by_redelivery(
     pipeline: Pipeline, operation: str

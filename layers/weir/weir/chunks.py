@@ -19,6 +19,7 @@ import hashlib
 import struct
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from operator import attrgetter
 from typing import Final
@@ -41,8 +42,11 @@ MAX_RECORD_ROWS_BYTES: Final = 2 * MAX_ROWS_BYTES
 ROW_OVERHEAD: Final = 260
 """Bytes of a lake row beside the device id, the metrics and the tags; a test holds it true."""
 
+_SMALL_DOCUMENT: Final = 8 * 1024
+
 _ENCODE = msgspec.json.Encoder().encode
 _BY_TS = attrgetter("ts")
+_BY_DEVICE = attrgetter("device_id")
 _ZLIB_HEADER = b"\x78\x9c"
 _GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 
@@ -113,7 +117,12 @@ class Chunk(msgspec.Struct, dict=True):
 
     @cached_property
     def _deflated(self) -> bytes:
-        deflate = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS, 9)
+        # Against the default level, half the time for 2 % more bytes. A small window and small
+        # tables are quicker to set up, and all that most documents need.
+        small = len(self.document) <= _SMALL_DOCUMENT
+        deflate = zlib.compressobj(
+            4, zlib.DEFLATED, -13 if small else -zlib.MAX_WBITS, 7 if small else 9
+        )
         return deflate.compress(self.document) + deflate.flush()
 
     @property
@@ -146,14 +155,22 @@ def pack(readings: Iterable[Reading]) -> list[Chunk]:
 
     The result depends on the readings and, among those of one device and time, on their order.
     """
-    groups: dict[tuple[str, int], list[Reading]] = {}
-    for reading in readings:
-        groups.setdefault((reading.device_id, reading.ts // HOUR_MS), []).append(reading)
     chunks: list[Chunk] = []
-    for group in groups.values():
+    for group in _groups(list(readings)):
         group.sort(key=_BY_TS)  # stable: of one time, the order in which they were sent
         chunks.extend(_pack_group(group))
     return chunks
+
+
+def _groups(readings: list[Reading]) -> Iterable[list[Reading]]:
+    """The readings of one device and UTC hour each; `readings` itself if they all are."""
+    times = [reading.ts for reading in readings]
+    if len(set(map(_BY_DEVICE, readings))) == 1 and min(times) // HOUR_MS == max(times) // HOUR_MS:
+        return (readings,)
+    groups: dict[tuple[str, int], list[Reading]] = {}
+    for reading in readings:
+        groups.setdefault((reading.device_id, reading.ts // HOUR_MS), []).append(reading)
+    return groups.values()
 
 
 def _pack_group(group: list[Reading]) -> Iterator[Chunk]:
@@ -199,10 +216,10 @@ def _json_bytes(text: str) -> int:
 
 def _columns[V](rows: Sequence[Mapping[str, V]]) -> dict[str, Sequence[V | None]]:
     """Rows of named values as columns, names sorted, None where a row has no such name."""
-    if len(set(map(tuple, rows))) == 1:
-        values = zip(*[row.values() for row in rows], strict=True)
-        columns = dict(zip(rows[0], values, strict=True))
-        return {name: columns[name] for name in sorted(columns)}
+    if len(set(map(len, rows))) == 1:
+        # As many names in each row: they are the same names, if each has those of the first.
+        with suppress(KeyError):
+            return {name: [row[name] for row in rows] for name in sorted(rows[0])}
     every = sorted(set().union(*rows))
     return {name: tuple(row.get(name) for row in rows) for name in every}
 

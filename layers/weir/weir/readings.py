@@ -131,17 +131,22 @@ def ts_out_of_window(ts: int, window: Window) -> InvalidReading:
     )
 
 
+def check_metric_name(name: str) -> None:
+    """Raise `InvalidReading` unless `name` is printable and of 1 to 128 characters."""
+    if not 1 <= len(name) <= MAX_NAME_LENGTH or not name.isprintable():
+        raise InvalidReading(
+            "invalid_metric_name",
+            f"metrics has the name {show(name)}, a string of {len(name)} characters; it must "
+            f"be 1 to {MAX_NAME_LENGTH} printable characters",
+        )
+
+
 def check_metric_names(names: Iterable[str]) -> None:
     """Raise `InvalidReading` unless `names` are 1 to 64 printable names."""
     count = 0
     for name in names:
         count += 1
-        if not 1 <= len(name) <= MAX_NAME_LENGTH or not name.isprintable():
-            raise InvalidReading(
-                "invalid_metric_name",
-                f"metrics has the name {show(name)}, a string of {len(name)} characters; it must "
-                f"be 1 to {MAX_NAME_LENGTH} printable characters",
-            )
+        check_metric_name(name)
     if not count:
         raise InvalidReading("no_metrics", "metrics is an empty object; it must name 1 to 64")
     if count > MAX_METRICS:

@@ -14,13 +14,14 @@ from typing import Any, Final
 import msgspec
 
 from weir.readings import (
+    MAX_METRICS,
     AwareDatetime,
     InvalidReading,
     Reading,
     Rejection,
     Window,
     check_device_id,
-    check_metric_names,
+    check_metric_name,
     check_metrics,
     check_tags,
     check_ts,
@@ -118,12 +119,16 @@ def _take(
     if not rows:
         raise _Detour
     # A column at a time, since that is what Python is quick at.
-    times = _times([row.ts for row in rows])
+    stamps = [row.ts for row in rows]
+    times = _times(stamps)
     if not window.earliest <= min(times) <= max(times) <= window.latest:
         raise _Detour
     metrics = [row.metrics for row in rows]
-    for names in set(map(tuple, metrics)):
-        check_metric_names(names)
+    counts = list(map(len, metrics))
+    if not 1 <= min(counts) <= max(counts) <= MAX_METRICS:
+        raise _Detour
+    for name in set().union(*metrics):
+        check_metric_name(name)
     devices = [row.device_id for row in rows]
     named = len(devices) - devices.count(None)
     if device_id is None:
@@ -141,8 +146,9 @@ def _take(
         extra_strings
         + 2 * len(rows)  # the keys "ts" and "metrics"
         + 2 * named
-        + sum(map(len, metrics))
-        + sum(type(row.ts) is not int for row in rows)
+        + sum(counts)
+        + len(rows)
+        - list(map(type, stamps)).count(int)  # a time in RFC 3339 is a string
         + sum(1 + 2 * len(row.tags) for row in rows if row.tags is not msgspec.UNSET)
     )
     if body.count(b'"') != 2 * strings:
