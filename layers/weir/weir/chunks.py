@@ -26,6 +26,7 @@ from typing import Final
 
 import msgspec
 
+from weir import inflation
 from weir.readings import Reading
 
 HOUR_MS: Final = 3_600_000
@@ -269,26 +270,11 @@ def unpack(document: bytes) -> Document:
 
 
 def inflate(data: bytes, limit: int) -> bytes:
-    """Inflate zlib or gzip `data` (several gzip members too) to at most `limit` bytes.
-
-    Raises `UnreadableChunk` for what is no such data, ends early, or would grow past `limit`.
-    """
-    parts: list[bytes] = []
-    room = limit
-    while data:
-        inflater = zlib.decompressobj(zlib.MAX_WBITS | 32)  # 32: zlib or gzip, by its header
-        try:
-            part = inflater.decompress(data, room + 1)
-        except zlib.error as error:
-            raise UnreadableChunk(f"the data cannot be inflated: {error}") from error
-        if len(part) > room:
-            raise UnreadableChunk(f"the data inflates to more than {limit} bytes")
-        if not inflater.eof:
-            raise UnreadableChunk("the compressed data ends early")
-        parts.append(part)
-        room -= len(part)
-        data = inflater.unused_data
-    return b"".join(parts)
+    """Inflate zlib or gzip `data` to at most `limit` bytes; raise `UnreadableChunk` otherwise."""
+    try:
+        return inflation.inflate(data, limit, inflation.ZLIB_OR_GZIP)
+    except (inflation.BrokenData, inflation.InflatesTooFar) as error:
+        raise UnreadableChunk(f"the data {error}") from error
 
 
 def unpack_body(body: bytes) -> Document:

@@ -1,7 +1,8 @@
 """From what came over HTTP to the bytes to parse: every input is bounded before it is read."""
 
-import zlib
 from typing import Final
+
+from weir.inflation import GZIP, BrokenData, InflatesTooFar, inflate
 
 MAX_BODY: Final = 4 * 1024 * 1024
 """Bytes of a request's body as it was sent: Lambda's 6 MB less what base64 adds."""
@@ -36,26 +37,12 @@ def decode(body: bytes, content_encoding: str) -> bytes:
         raise UnsupportedEncoding(
             "Content-Encoding is not supported; it may be gzip, identity or left out"
         )
-    return _gunzip(body)
-
-
-def _gunzip(data: bytes) -> bytes:
-    parts: list[bytes] = []
-    room = MAX_INFLATED
-    while data:
-        inflater = zlib.decompressobj(zlib.MAX_WBITS | 16)
-        try:
-            part = inflater.decompress(data, room + 1)
-        except zlib.error as error:
-            raise BrokenEncoding(f"the body is not gzip: {error}") from error
-        if len(part) > room:
-            raise BodyTooLarge(f"the body inflates to more than {MAX_INFLATED} bytes")
-        if not inflater.eof:
-            raise BrokenEncoding("the body is gzip that ends early")
-        parts.append(part)
-        room -= len(part)
-        data = inflater.unused_data.lstrip(b"\0")  # RFC 1952 readers skip padding between members
-    return b"".join(parts)
+    try:
+        return inflate(body, MAX_INFLATED, GZIP)
+    except InflatesTooFar as error:
+        raise BodyTooLarge(f"the body {error}") from error
+    except BrokenData as error:
+        raise BrokenEncoding(f"the body is not gzip: it {error}") from error
 
 
 def media_type(content_type: str) -> str:
