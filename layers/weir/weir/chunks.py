@@ -37,6 +37,9 @@ MAX_DOCUMENT_BYTES: Final = 256 * 1024
 MAX_ROWS_BYTES: Final = 1024 * 1024
 """What a chunk may become as lake rows: they repeat every name, and a transform answers in 6 MB."""
 
+MAX_CELLS: Final = 128 * 1024
+"""Rows times columns of a chunk: readings that share no names would make columns of nulls."""
+
 MAX_RECORD_ROWS_BYTES: Final = 2 * MAX_ROWS_BYTES
 """What a Firehose record's chunks may become together."""
 
@@ -175,14 +178,27 @@ def _groups(readings: list[Reading]) -> Iterable[list[Reading]]:
 
 
 def _pack_group(group: list[Reading]) -> Iterator[Chunk]:
-    chunk = _chunk(group)
-    too_large = len(chunk.document) > MAX_DOCUMENT_BYTES or chunk.rows_bytes > MAX_ROWS_BYTES
-    if too_large and len(group) > 1:
-        middle = len(group) // 2
-        yield from _pack_group(group[:middle])
-        yield from _pack_group(group[middle:])
+    if len(group) > 1:
+        chunk = None if _is_sparse(group) else _chunk(group)
+        if chunk is None or (
+            len(chunk.document) > MAX_DOCUMENT_BYTES or chunk.rows_bytes > MAX_ROWS_BYTES
+        ):
+            middle = len(group) // 2
+            yield from _pack_group(group[:middle])
+            yield from _pack_group(group[middle:])
+            return
     else:
-        yield chunk
+        chunk = _chunk(group)
+    yield chunk
+
+
+def _is_sparse(group: Sequence[Reading]) -> bool:
+    """Whether the columns of `group` would have too many cells, most of them null."""
+    rows = [*(r.metrics for r in group), *(r.tags for r in group if r.tags)]
+    if len(group) * sum(map(len, rows)) <= MAX_CELLS:
+        return False
+    columns = set().union(*(r.metrics for r in group)), set().union(*(r.tags or () for r in group))
+    return len(group) * sum(map(len, columns)) > MAX_CELLS
 
 
 def _chunk(group: Sequence[Reading]) -> Chunk:

@@ -11,6 +11,7 @@ from hypothesis import given
 from tests.strategies import NOW_MS, requests
 from weir.chunks import (
     HOUR_MS,
+    MAX_CELLS,
     MAX_DOCUMENT_BYTES,
     MAX_RECORD_ROWS_BYTES,
     Chunk,
@@ -133,6 +134,16 @@ def test_a_hundred_readings_of_five_metrics_fit_three_write_units_and_one_fireho
     chunk = one_chunk(readings)
     assert len(chunk.body) < 2700
     assert len(pack_records([chunk])[0]) < 5 * 1024
+
+
+def test_readings_that_share_no_names_are_split_before_they_become_columns_of_nulls() -> None:
+    readings = [
+        Reading("a", NOW_MS + n, {f"m{n}-{k}": 1.0 for k in range(64)}, {f"t{n}": "x"})
+        for n in range(2000)
+    ]
+    chunks = pack(readings)
+    assert sum(chunk.n for chunk in chunks) == 2000
+    assert all(chunk.n * len(unpack(chunk.document).v) <= MAX_CELLS for chunk in chunks)
 
 
 @pytest.mark.parametrize(

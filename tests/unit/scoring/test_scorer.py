@@ -20,6 +20,7 @@ from weir.scoring.state import (
     pack_state,
     unpack_state,
 )
+from weir.scoring.watermarks import MAX_SCORED_METRICS
 from weir.storage.checkpoint_store import CheckpointStore
 
 DEVICE = "pump-7"
@@ -279,3 +280,12 @@ def test_alerts_carry_the_time_of_the_reading(world: World) -> None:
     world.ring(world.post(minute(60, 500.0)))
     (opened,) = world.alerts.opened.values()
     assert opened == Opened("flow", START + 60 * MINUTE, 500.0, opened.score)
+
+
+def test_a_device_with_metrics_without_end_is_scored_up_to_a_bound(world: World) -> None:
+    for at in range(20):
+        metrics = {f"m{at}-{n}": 1.0 for n in range(64)} | {"m0-0": float(at)}
+        world.ring(world.post(Reading(DEVICE, START + at * MINUTE, metrics)))
+    assert len(world.state.metrics) == MAX_SCORED_METRICS
+    assert world.state.metrics["m0-0"].scored == 20
+    assert len(pack_state(world.state, Ewma())) < 100_000

@@ -34,8 +34,8 @@ from weir.scoring.watermarks import (
     can_score,
     is_dormant,
     is_late,
-    low,
     lowered,
+    lows,
     passed_over,
     waits,
 )
@@ -219,7 +219,7 @@ class _Visit:
         resumed = any(is_dormant(checkpoint.current, name) for name in names)
         reading = self._read(start, names, rung)
         state = reading.state
-        complete = {name for name in state.metrics if low(state, name) >= reading.low}
+        complete = {name for name, low in lows(state).items() if low >= reading.low}
         adding = {chunk.sk: chunk for chunk in reading.chunks if adds_to(state, chunk)}
         folded = fold(state, reading.chunks, complete, reading.until, self._detector)
         risky = bool(rung) and (reading.until != _FOREVER or passed_over(reading.found, rung))
@@ -245,7 +245,8 @@ class _Visit:
         rung_from = min((chunk.t0 for chunk in rung), default=start.frontier)
         state, births = born(start, rung, rung_from)
         while True:
-            lowest = min((low(state, name) for name in names), default=state.frontier)
+            low_of = lows(state)
+            lowest = min((low_of[name] for name in names & low_of.keys()), default=start.frontier)
             found, until = self._read_from(lowest, rung_until)
             previous = self.memory.checkpoint.previous
             chunks = [chunk for chunk in found if not waits(start, previous, chunk)]
@@ -254,9 +255,10 @@ class _Visit:
                 name
                 for chunk in chunks
                 for name, (_, last) in chunk.spans.items()
-                if last > state.metrics[name].watermark
+                if (metric := state.metrics.get(name)) is not None and last > metric.watermark
             }
-            if all(low(state, name) >= lowest for name in names if name in state.metrics):
+            low_of = lows(state)
+            if all(low_of[name] >= lowest for name in names & low_of.keys()):
                 return _Reading(lowest, until, found, chunks, state, births)
 
     def _read_from(self, lowest: int, rung_until: int) -> tuple[Sequence[StoredChunk], int]:

@@ -1,6 +1,8 @@
 """What watermarks say of chunks: which came late, which add something, from where to read."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Final
 
 import msgspec
@@ -9,6 +11,9 @@ from weir.chunks import HOUR_MS, StoredChunk
 from weir.scoring.state import NEVER, DeviceState, MetricState
 
 RELEARN_MS: Final = 24 * HOUR_MS
+
+MAX_SCORED_METRICS: Final = 256
+"""So many metrics of a device are scored, the first that come; a checkpoint is one item."""
 
 
 class Cadence(msgspec.Struct, frozen=True):
@@ -39,10 +44,14 @@ def is_late(state: DeviceState, chunk: StoredChunk) -> bool:
     )
 
 
-def adds_to(state: DeviceState, chunk: StoredChunk) -> bool:
-    """Whether some value of `chunk` lies after the watermark of its metric."""
+def adds_to(state: DeviceState, chunk: StoredChunk, *, unknown: bool = False) -> bool:
+    """Whether some value of `chunk` lies after the watermark of its metric.
+
+    `unknown` says what to make of a metric that the state does not know: it may be yet to begin,
+    or one of too many.
+    """
     return any(
-        (metric := state.metrics.get(name)) is None or last > metric.watermark
+        last > metric.watermark if (metric := state.metrics.get(name)) is not None else unknown
         for name, (_, last) in chunk.spans.items()
     )
 
@@ -53,7 +62,7 @@ def waits(state: DeviceState, previous: DeviceState, chunk: StoredChunk) -> bool
     To fold what it has beyond would count it whole and lose the rest: it waits for its doorbell,
     which rewinds for it.
     """
-    if not adds_to(state, chunk):
+    if not adds_to(state, chunk, unknown=True):
         return False
     return any(
         (metric := state.metrics.get(name)) is not None
@@ -93,43 +102,45 @@ def born(
 ) -> tuple[DeviceState, dict[str, MetricState]]:
     """`state` with the metrics of `chunks` that it doesn't know, and those.
 
-    A metric begins with its first value. Where an earlier state could not be read, it begins a
-    day before `rung_from`, the time that rang, and opens no alerts until then.
+    A metric begins with its first value; those past `MAX_SCORED_METRICS` never begin. Where an
+    earlier state could not be read, it begins a day before `rung_from`, the time that rang, and
+    opens no alerts until then.
     """
     first_seen: dict[str, int] = {}
     for chunk in chunks:
         for name, (first, _) in chunk.spans.items():
             if name not in state.metrics:
                 first_seen[name] = min(first, first_seen.get(name, first))
+    room = max(0, MAX_SCORED_METRICS - len(state.metrics))
     births = {
         name: MetricState(rung_from - 1 - RELEARN_MS, quiet_until=rung_from - 1)
         if state.relearning
         else MetricState(first - 1)
-        for name, first in first_seen.items()
+        for name, first in sorted(first_seen.items(), key=itemgetter(1, 0))[:room]
     }
     if not births:
         return state, births
     return DeviceState({**state.metrics, **births}, state.relearning), births
 
 
-def low(state: DeviceState, name: str) -> int:
-    """The time up to which no unscored value of the metric can be in the log.
+def lows(state: DeviceState) -> dict[str, int]:
+    """For each metric the time up to which none of its unscored values can be in the log.
 
     It is the metric's watermark, but for a chunk that carries another metric too which lags
     behind: that chunk may begin before. It begins within the same hour, and after the other's
     watermark; a metric dormant for longer does not count, since its first value is written down
     at once.
     """
-    watermark = state.metrics[name].watermark
-    hour_start = (watermark + 1) // HOUR_MS * HOUR_MS - 1
-    lagging = (
-        metric.watermark for metric in state.metrics.values() if metric.watermark >= hour_start
-    )
-    return min(watermark, min(lagging, default=watermark))
+    marks = sorted({metric.watermark for metric in state.metrics.values()})
+    low_of: dict[int, int] = {}
+    for mark in marks:
+        hour_start = (mark + 1) // HOUR_MS * HOUR_MS - 1
+        low_of[mark] = min(mark, marks[bisect_left(marks, hour_start)])
+    return {name: low_of[metric.watermark] for name, metric in state.metrics.items()}
 
 
 def is_dormant(state: DeviceState, name: str) -> bool:
-    """Whether the metric lags behind the device by so much that `low` leaves it out."""
+    """Whether the metric lags behind the device by so much that `lows` leaves it out."""
     metric = state.metrics.get(name)
     return metric is not None and metric.watermark < state.frontier // HOUR_MS * HOUR_MS - 1
 
