@@ -58,7 +58,6 @@ layers/weir/requirements.txt: $(LOCKED) $(STAMPS)/venv
 
 .PHONY: setup
 setup: $(STAMPS)/venv $(STAMPS)/sam $(STAMPS)/emulator ## Prepare .venv (with weir in its bin) and the tools
-	@git config --get core.hooksPath >/dev/null 2>&1 || true
 
 # ------------------------------------------------------------------ the main things
 

@@ -66,11 +66,24 @@ def _delimiter(text: TextIO) -> str:
     return max(",;\t", key=header.count)
 
 
+def _is_moment(text: str) -> bool:
+    try:
+        moment_ms(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _columns(header: list[str], sample: list[list[str]], options: CsvOptions) -> _Columns:
     if len(header) < 2:
         raise ValueError("the file has no header with a time and at least one metric")
     lower = [name.lower() for name in header]
     time = next((lower.index(name) for name in TIME_COLUMNS if name in lower), 0)
+    if _is_moment(header[time]):
+        raise ValueError(
+            "the first line holds a time where the header's name of it should be: put a line such "
+            "as timestamp,value first"
+        )
     device = lower.index(DEVICE_COLUMN) if DEVICE_COLUMN in lower else None
     unknown = set(options.omit) - set(header)
     if unknown:

@@ -116,7 +116,7 @@ def _write(chunks: list[Chunk], seconds: float) -> int:
     try:
         return readings.put(chunks, deadline) + to_lake.result()
     finally:
-        to_lake.exception()  # whichever fails first, none is left running past the answer
+        to_lake.exception()  # whichever fails first, the other is waited for
 
 
 def _report(parsed: Parsed, chunks: list[Chunk], retries: int, request_id: str) -> None:

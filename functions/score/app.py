@@ -60,10 +60,10 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     failed: set[str] = set()
     for device_id, visit in visits.items():
         try:
-            outcome = visit.result()
+            outcome = visit.result(max(0.0, deadline.left))
         except Exception:
-            # Whatever is wrong with one device must not stop the others: it rings again, alone,
-            # and after its retries lies in the failure bucket.
+            # Whatever is wrong with one device, taking too long among it, must not stop the
+            # others: it rings again, alone, and after its retries lies in the failure bucket.
             logger.exception("device failed", extra={"device_id": device_id})
             failed.add(device_id)
         else:

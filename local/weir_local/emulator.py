@@ -57,6 +57,8 @@ def emulator_environment(
         "MINISTACK_HOST": HOST,
         "MINISTACK_REGION": REGION,
         "STATE_DIR": str(state / "state"),
+        # The functions are unpacked into the folder for temporary files: ours, to be thrown away.
+        "TMPDIR": str(state / "tmp"),
         "S3_DATA_DIR": str(state / "s3"),
         "AUTH": "true" if auth else "false",
         "AWS_DEFAULT_REGION": REGION,
@@ -67,7 +69,9 @@ def emulator_environment(
 
 def start(port: int, directory: Path, firehose_url: str, *, auth: bool) -> int:
     """Start the emulator in the background and return its process id; it is not ready yet."""
-    environment = emulator_environment(port, directory / "emulator", firehose_url, auth=auth)
+    state = directory / "emulator"
+    (state / "tmp").mkdir(parents=True, exist_ok=True)
+    environment = emulator_environment(port, state, firehose_url, auth=auth)
     log = directory / "logs" / "emulator.log"
     python = tool("ministack").with_name("python")
     program = Path(__file__).with_name("emulator_process.py")

@@ -96,6 +96,7 @@ def down(directory: Path | None, say: Say) -> bool:
     with _only_one(folder):
         stopped = stop_recorded(folder)
         (folder / FILE).unlink(missing_ok=True)
+        shutil.rmtree(folder / "emulator", ignore_errors=True)
     say("the local stack is down" if stopped else "no local stack runs")
     return stopped
 

@@ -4,6 +4,7 @@ alert is doubled or missing."""
 import base64
 import gzip
 import json
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -196,6 +197,27 @@ def test_a_device_that_fails_is_named_by_its_first_record(pipeline: Pipeline) ->
     pipeline.score.scorer.score = failing
     failures = pipeline.ring(records)
     assert failures == [{"itemIdentifier": eighth[0]["dynamodb"]["SequenceNumber"]}]
+    assert pipeline.scored("pump-7") == 100
+
+
+def test_a_device_that_takes_too_long_fails_and_the_others_are_scored(pipeline: Pipeline) -> None:
+    pipeline.post(readings("pump-7") + readings("pump-8"))
+    records = pipeline.new_records()
+    score, released = pipeline.score.scorer.score, threading.Event()
+
+    def endless(device_id: str, *arguments: Any) -> Any:
+        if device_id == "pump-8":
+            released.wait(30)
+        return score(device_id, *arguments)
+
+    pipeline.score.scorer.score = endless
+    try:
+        answer = pipeline.score.lambda_handler({"Records": records}, Context(7))
+    finally:
+        released.set()
+    eighth = [r for r in records if r["dynamodb"]["Keys"]["pk"]["S"] == "pump-8"]
+    first = eighth[0]["dynamodb"]["SequenceNumber"]
+    assert answer == {"batchItemFailures": [{"itemIdentifier": first}]}
     assert pipeline.scored("pump-7") == 100
 
 

@@ -26,12 +26,16 @@ def audit(
     from weir_cli.audit_io import audit as run_audit
     from weir_cli.audit_io import settle
     from weir_cli.console import put_json, say
+    from weir_cli.errors import Problem
     from weir_cli.target import resolve
 
     target = resolve(stack_name)
     if target.control_url is not None:
         settle(target.control_url)
     found = run_audit(target, device or [], say)
+    strangers = [d.device_id for d in found.devices if not d.table_rows and not d.lake_rows]
+    if strangers:
+        raise Problem(f"nothing is known of {', '.join(strangers)}: see `weir audit` for all")
     if as_json:
         document = asdict(found) | {"agrees": found.agrees}
         for entry, checked in zip(document["devices"], found.devices, strict=True):

@@ -1,5 +1,6 @@
 """`weir run`: the whole application on this machine, readings coming in, alerts going out."""
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -74,9 +75,18 @@ def _run(options: "DemoOptions") -> None:
     with stopping(stop):
         try:
             show(options, status, stop)
+        except BrokenPipeError:  # nobody reads any more: the same as Ctrl-C
+            stop.set()
         finally:
             if ours:
-                say("stopping the stack")
-                down(None, say)
+                down(None, _say_if_heard)
             else:
                 say("the stack ran before: it is left running; `weir down` stops it")
+
+
+def _say_if_heard(message: str) -> None:
+    """Say it, if there is still somebody to read it: the stack must stop in any case."""
+    from weir_cli.console import say
+
+    with suppress(OSError):
+        say(message)

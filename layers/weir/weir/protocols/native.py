@@ -31,7 +31,7 @@ from weir.readings import (
 )
 
 MAX_READINGS: Final = 10_000
-_EXCERPT: Final = 120
+_LONGEST_INT: Final = 400
 
 
 class Parsed(msgspec.Struct, frozen=True):
@@ -56,7 +56,7 @@ def parse_json(body: bytes, window: Window) -> Parsed:
     """
     try:
         return _parse_json_straight(body, window)
-    except (msgspec.DecodeError, UnicodeDecodeError, InvalidReading, _Detour):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, InvalidReading, _Detour):
         return _parse_json_carefully(body, window)
 
 
@@ -69,7 +69,7 @@ def parse_ndjson(body: bytes, window: Window) -> Parsed:
         rows = _LINES.decode_lines(body)
         _bound(len(rows))
         return _take(rows, None, body, window, extra_strings=0)
-    except (msgspec.DecodeError, UnicodeDecodeError, InvalidReading, _Detour):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, InvalidReading, _Detour):
         return _parse_ndjson_carefully(body, window)
 
 
@@ -185,7 +185,8 @@ def _object(pairs: list[tuple[str, Any]]) -> _Object:
 def _loads(body: bytes) -> Any:
     """Parse JSON, raising `UnreadableBody` with the reason; NaN and infinities come as floats."""
     try:
-        return json.loads(body.decode("utf-8-sig"), object_pairs_hook=_object)
+        text = body.decode("utf-8-sig")
+        return json.loads(text, object_pairs_hook=_object, parse_int=_int)
     except UnicodeDecodeError as error:
         raise UnreadableBody(f"the body is not UTF-8: byte {error.start}") from error
     except json.JSONDecodeError as error:
@@ -194,8 +195,11 @@ def _loads(body: bytes) -> Any:
         ) from error
     except RecursionError as error:
         raise UnreadableBody("the body is nested too deeply") from error
-    except ValueError as error:  # an integer of more digits than Python converts
-        raise UnreadableBody(f"the body is not JSON: {str(error)[:_EXCERPT]}") from error
+
+
+def _int(digits: str) -> int | float:
+    """The integer, or infinity for one that no field could hold: long ones are slow to convert."""
+    return int(digits) if len(digits) <= _LONGEST_INT else float("inf")
 
 
 def _parse_json_carefully(body: bytes, window: Window) -> Parsed:

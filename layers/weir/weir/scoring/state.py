@@ -64,11 +64,6 @@ class DeviceState(msgspec.Struct, frozen=True):
         """How many values were scored, of all metrics."""
         return sum(metric.scored for metric in self.metrics.values())
 
-    def watermark(self, name: str) -> int | None:
-        """How far the metric `name` is scored; None if it is not known."""
-        metric = self.metrics.get(name)
-        return None if metric is None else metric.watermark
-
 
 class Checkpoint(msgspec.Struct, frozen=True):
     """The durable state of a device, and the one before it to rewind to.

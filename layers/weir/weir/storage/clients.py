@@ -31,7 +31,7 @@ def client(service: str, attempts: int = 1) -> Any:
             read_timeout=8,
             max_pool_connections=16,
             tcp_keepalive=True,
-            # The default is put together anew for each call, a tenth of the call's cost.
+            # The default is put together anew for each call, a sixth of the call's CPU.
             user_agent=f"weir Botocore/{botocore.__version__}",
         ),
     )

@@ -1,7 +1,7 @@
 """The Readings table: every device's recent chunks, in the order of their times."""
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, wait
 from typing import Any, Final
 
 from weir.chunks import Chunk, StoredChunk, UnreadableChunk, unpack_body
@@ -44,7 +44,9 @@ class ReadingStore:
         batches = [items[at : at + MAX_BATCH] for at in range(0, len(items), MAX_BATCH)]
         if self._executor is None or len(batches) == 1:
             return sum(self._send(batch, deadline) for batch in batches)
-        return sum(self._executor.map(lambda batch: self._send(batch, deadline), batches))
+        sending = [self._executor.submit(self._send, batch, deadline) for batch in batches]
+        wait(sending)  # whichever fails, none is left running past the answer
+        return sum(sent.result() for sent in sending)
 
     def _item(self, chunk: Chunk) -> dict[str, Any]:
         return {
