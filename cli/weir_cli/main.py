@@ -5,7 +5,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from weir_cli.commands import alerts, audit, readings, run, send, simulate, stack
+from weir_cli.commands import alerts, audit, logs, readings, run, send, simulate, stack
 from weir_cli.console import say
 from weir_cli.errors import Problem, explained
 
@@ -39,3 +39,4 @@ app.command()(simulate.simulate)
 app.command()(alerts.alerts)
 app.command()(readings.readings)
 app.command()(audit.audit)
+app.command()(logs.logs)

@@ -28,7 +28,7 @@ from weir_local.supplements import supplement
 Say = Callable[[str], None]
 
 # The local stack takes readings of any age, so that recorded data can be played into it.
-_PARAMETERS = {"StreamMapping": "DISABLED", "AcceptPastDays": "400", "RetentionDays": "400"}
+_PARAMETERS = {"StreamMapping": "DISABLED", "AcceptPastDays": "400", "RetentionDays": "430"}
 
 
 class StackError(Exception):
