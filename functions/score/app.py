@@ -73,6 +73,7 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         context.aws_request_id,
         Scored=total["scored"],
         Late=total["late"],
+        MetricsIgnored=total["ignored"],
         Rewinds=total["rewinds"],
         Checkpoints=total["checkpoints"],
         AlertsOpened=total["opened"],

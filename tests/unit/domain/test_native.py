@@ -160,6 +160,14 @@ def test_a_line_that_is_no_json_is_refused_and_the_others_are_taken() -> None:
     assert len(parsed.readings) == 2
 
 
+def test_a_line_is_a_reading_neither_more_nor_less() -> None:
+    with pytest.raises(UnreadableBody):
+        parse_ndjson(json.dumps(GOOD, indent=1).encode(), WINDOW)
+    two_in_one = parse_ndjson(body(GOOD) + b" " + body(GOOD) + b"\n" + body(GOOD), WINDOW)
+    assert [r.index for r in two_in_one.rejected] == [0]
+    assert len(two_in_one.readings) == 1
+
+
 def test_an_envelope_does_not_speak_for_another_device() -> None:
     inner = {"device_id": "pump-8", "ts": NOW_MS, "metrics": {"flow": 1}}
     parsed = parse_json(body({"device_id": "pump-7", "readings": [inner]}), WINDOW)

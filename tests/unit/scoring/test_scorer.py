@@ -285,7 +285,8 @@ def test_alerts_carry_the_time_of_the_reading(world: World) -> None:
 def test_a_device_with_metrics_without_end_is_scored_up_to_a_bound(world: World) -> None:
     for at in range(20):
         metrics = {f"m{at}-{n}": 1.0 for n in range(64)} | {"m0-0": float(at)}
-        world.ring(world.post(Reading(DEVICE, START + at * MINUTE, metrics)))
+        outcome = world.ring(world.post(Reading(DEVICE, START + at * MINUTE, metrics)))
+    assert outcome.ignored == 64
     assert len(world.state.metrics) == MAX_SCORED_METRICS
     assert world.state.metrics["m0-0"].scored == 20
     assert len(pack_state(world.state, Ewma())) < 100_000

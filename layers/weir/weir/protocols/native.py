@@ -68,6 +68,7 @@ def parse_ndjson(body: bytes, window: Window) -> Parsed:
     try:
         rows = _LINES.decode_lines(body)
         _bound(len(rows))
+        _check_lines(len(rows), body)
         return _take(rows, None, body, window, extra_strings=0)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, InvalidReading, _Detour):
         return _parse_ndjson_carefully(body, window)
@@ -158,6 +159,12 @@ def _take(
 
 def _times(values: list[int | datetime]) -> list[int]:
     return [value if type(value) is int else to_epoch_ms(value) for value in values]  # type: ignore[arg-type]
+
+
+def _check_lines(count: int, body: bytes) -> None:
+    """Raise `_Detour` unless there is one reading a line, neither several nor a part of one."""
+    if count != sum(map(bool, map(bytes.strip, body.split(b"\n")))):
+        raise _Detour
 
 
 def _bound(count: int) -> None:

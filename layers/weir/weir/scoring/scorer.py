@@ -56,6 +56,8 @@ class Outcome(msgspec.Struct, frozen=True):
     cleared: int = 0
     late: int = 0
     """Readings too late to be scored."""
+    ignored: int = 0
+    """Metrics that rang and are not scored, since their device has too many."""
     rewinds: int = 0
     checkpoints: int = 0
 
@@ -224,7 +226,8 @@ class _Visit:
         folded = fold(state, reading.chunks, complete, reading.until, self._detector)
         risky = bool(rung) and (reading.until != _FOREVER or passed_over(reading.found, rung))
         self._tell(folded)
-        self._note(scored=folded.state.scored - state.scored)
+        ignored = len(names - state.metrics.keys()) if rung else 0
+        self._note(scored=folded.state.scored - state.scored, ignored=ignored)
         self.memory.state = folded.state
         self.memory.since |= adding
         due = self._cadence.is_due(checkpoint.current, folded.state)
