@@ -88,12 +88,12 @@ class Scorer:
         cache: MemoryCache,
         cadence: Cadence = HOURLY,
     ) -> None:
-        self._log = log
-        self._checkpoints = checkpoints
-        self._alerts = alerts
-        self._detector = detector
+        self.log = log
+        self.checkpoints = checkpoints
+        self.alerts = alerts
+        self.detector = detector
+        self.cadence = cadence
         self._cache = cache
-        self._cadence = cadence
 
     def score(
         self, device_id: str, rung: Sequence[StoredChunk], checkpoint: Checkpoint | None
@@ -108,16 +108,14 @@ class Scorer:
                 return self._visit(device_id, rung, checkpoint)
             except CheckpointMoved:
                 self._cache.forget(device_id)
-                checkpoint = self._checkpoints.get(device_id)
+                checkpoint = self.checkpoints.get(device_id)
         raise CheckpointMoved(f"{device_id}: the checkpoint moved {_ATTEMPTS} times")
 
     def _visit(
         self, device_id: str, rung: Sequence[StoredChunk], checkpoint: Checkpoint | None
     ) -> Outcome:
         memory = self._cache.recall(checkpoint or Checkpoint.fresh(device_id))
-        visit = _Visit(
-            self._log, self._checkpoints, self._alerts, self._detector, memory, self._cadence
-        )
+        visit = _Visit(self, memory)
         visit.take(rung)
         self._cache.remember(visit.memory)
         return visit.outcome
@@ -126,21 +124,13 @@ class Scorer:
 class _Visit:
     """One worker's work on one device for one ring."""
 
-    def __init__(
-        self,
-        log: ReadingLog,
-        checkpoints: Checkpoints,
-        alerts: Alerts,
-        detector: Detector[Any],
-        memory: Memory,
-        cadence: Cadence,
-    ) -> None:
-        self._log = log
-        self._checkpoints = checkpoints
-        self._alerts = alerts
-        self._detector = detector
+    def __init__(self, scorer: Scorer, memory: Memory) -> None:
+        self._log = scorer.log
+        self._checkpoints = scorer.checkpoints
+        self._alerts = scorer.alerts
+        self._detector = scorer.detector
+        self._cadence = scorer.cadence
         self.memory = memory
-        self._cadence = cadence
         self.outcome = Outcome()
         self._rung: Sequence[StoredChunk] = ()
         self._discarded: Sequence[DeviceState] = ()
