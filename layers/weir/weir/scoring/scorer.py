@@ -44,6 +44,8 @@ RUN_AHEAD_CHUNKS: Final = 512
 """So many chunks are read past those that rang before the reading stops at an hour's end."""
 
 _FOREVER: Final = 1 << 62
+_FAR: Final = 4
+_VERY_FAR: Final = 64
 _ATTEMPTS: Final = 8
 
 
@@ -222,15 +224,31 @@ class _Visit:
         self.memory.since |= adding
         due = self._cadence.is_due(checkpoint.current, folded.state)
         if reading.births or resumed or folded.transitions or risky or due:
-            # An alert's checkpoint alone moves nothing, or two alerts in a row would leave nothing
-            # to rewind to; a metric that never stops alerting must not keep it for ever, though.
-            far = self._cadence.is_due(checkpoint.previous, folded.state, times=4)
-            # What rings may ring once more: while the current checkpoint counts some of it, the
-            # previous one stays before it, or it could not be told from what came too late.
-            holds = any(is_late(checkpoint.current, chunk) for chunk in self._rung)
-            moved = (due or far) and not holds
+            moved = self._moves(checkpoint, folded.state, reading, due=due)
             self._write(*self.memory.following(reading.births, moved=moved))
         return risky
+
+    def _moves(
+        self, checkpoint: Checkpoint, new: DeviceState, reading: _Reading, *, due: bool
+    ) -> bool:
+        """Whether the current checkpoint becomes the previous one.
+
+        Not while something may yet ring that lies before it: a chunk that it counts and that
+        rings now may ring again, one that waits will ring, and where the fold ran ahead of what
+        rang, late chunks may stand unseen between. An alert's checkpoint alone moves nothing, or
+        two alerts in a row would leave nothing to rewind to. A device that always alerts, or is
+        always read ahead of its doorbells, must not keep the previous one for ever, though.
+        """
+        if len(reading.chunks) != len(reading.found):
+            return False
+        if any(is_late(checkpoint.current, chunk) for chunk in self._rung):
+            return False
+        if self._cadence.is_due(checkpoint.previous, new, times=_VERY_FAR):
+            return True
+        rung_until = max((chunk.t1 for chunk in self._rung), default=NEVER)
+        if any(chunk.t0 > rung_until for chunk in self.memory.since.values()):
+            return False
+        return due or self._cadence.is_due(checkpoint.previous, new, times=_FAR)
 
     def _read(self, start: DeviceState, names: set[str], rung: Sequence[StoredChunk]) -> _Reading:
         """Read the log from where the metrics `names`, and all found with them, are scored to."""
