@@ -1,8 +1,9 @@
 # Every target sets up what it needs first; `make help` lists them.
 #
 # Three environments, since their pins clash (docs/decisions.md): .venv for the code and its tests,
-# .tools/sam for aws-sam-cli, .tools/emulator for the local AWS. .tools/python holds pip and uv,
-# which fill the others from uv.lock.
+# .tools/sam for aws-sam-cli, .tools/emulator for the local AWS. `bench-detector` makes a fourth,
+# .tools/bench, for the detectors that it compares with. .tools/python holds pip and uv, which fill
+# the others from uv.lock.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -52,6 +53,12 @@ $(STAMPS)/emulator: $(UV) $(LOCKED)
 		--only-group emulator --python $(BASE)/bin/python
 	@mkdir -p $(STAMPS) && touch $@
 
+$(STAMPS)/bench: $(UV) $(LOCKED)
+	@echo "setup: the detectors to compare with"
+	@UV_PROJECT_ENVIRONMENT=.tools/bench $(UV) sync --quiet --frozen --no-default-groups \
+		--group peers --python $(BASE)/bin/python
+	@mkdir -p $(STAMPS) && touch $@
+
 layers/weir/requirements.txt: $(LOCKED) $(STAMPS)/venv
 	@$(UV) export --quiet --frozen --only-group layer --no-hashes --no-annotate --no-header \
 		--output-file $@
@@ -95,6 +102,11 @@ check: setup ## Formatting, lint, types, the template, and the committed require
 .PHONY: bench
 bench: setup ## Measure the hot paths, with ratios against a floor and a peer (JSON=path writes figures)
 	@$(BIN)/python -m benchmarks $(if $(JSON),--json "$(JSON)")
+
+.PHONY: bench-detector
+bench-detector: $(STAMPS)/bench ## Measure detection: NAB, peers, µs a point (DATA=../shared/data, JSON=path)
+	@.tools/bench/bin/python -m benchmarks.detector "$(or $(DATA),../shared/data)" \
+		$(if $(JSON),--json "$(JSON)")
 
 .PHONY: invoke
 invoke: setup ## Run one event: FUNCTION=ingest EVENT=events/ingest/array.json (in Docker if it answers)

@@ -46,7 +46,7 @@ class _Columns:
 
 def read_csv(text: TextIO, device_id: str, options: CsvOptions) -> Iterator[Item]:
     """Read the rows below the header; raise `ValueError` if the header makes no sense."""
-    delimiter = _delimiter(text)
+    delimiter = delimiter_of(text)
     # The rows are read twice as far as the sample goes: once to judge the columns by.
     rows = csv.reader(text, delimiter=delimiter)
     header = [name.strip() for name in next(rows, [])]
@@ -60,18 +60,23 @@ def read_csv(text: TextIO, device_id: str, options: CsvOptions) -> Iterator[Item
             yield _row(rows.line_num, cells, columns, device_id)
 
 
-def _delimiter(text: TextIO) -> str:
+def delimiter_of(text: TextIO) -> str:
+    """What separates the cells of the header; leaves `text` at its beginning."""
     header = text.readline()
     text.seek(0)
     return max(",;\t", key=header.count)
 
 
-def _is_moment(text: str) -> bool:
+def refuse_moment(name: str) -> None:
+    """Raise `ValueError` if the header's name of the time is a time: the header is missing."""
     try:
-        moment_ms(text)
+        moment_ms(name)
     except ValueError:
-        return False
-    return True
+        return
+    raise ValueError(
+        "the first line holds a time where the header's name of it should be: put a line such "
+        "as timestamp,value first"
+    )
 
 
 def _columns(header: list[str], sample: list[list[str]], options: CsvOptions) -> _Columns:
@@ -79,11 +84,7 @@ def _columns(header: list[str], sample: list[list[str]], options: CsvOptions) ->
         raise ValueError("the file has no header with a time and at least one metric")
     lower = [name.lower() for name in header]
     time = next((lower.index(name) for name in TIME_COLUMNS if name in lower), 0)
-    if _is_moment(header[time]):
-        raise ValueError(
-            "the first line holds a time where the header's name of it should be: put a line such "
-            "as timestamp,value first"
-        )
+    refuse_moment(header[time])
     device = lower.index(DEVICE_COLUMN) if DEVICE_COLUMN in lower else None
     unknown = set(options.omit) - set(header)
     if unknown:
@@ -113,10 +114,11 @@ def _columns(header: list[str], sample: list[list[str]], options: CsvOptions) ->
 def _holds_numbers(sample: list[list[str]], at: int) -> bool:
     cells = [cells[at].strip() for cells in sample if at < len(cells)]
     present = [cell for cell in cells if cell.lower() not in _ABSENT]
-    return not present or any(_number(cell) is not None for cell in present)
+    return not present or any(number_of(cell) is not None for cell in present)
 
 
-def _number(cell: str) -> float | None:
+def number_of(cell: str) -> float | None:
+    """The finite number that a cell holds, or None."""
     try:
         number = float(cell)
     except ValueError:
@@ -141,7 +143,7 @@ def _row(line: int, cells: list[str], columns: _Columns, device_id: str) -> Item
         cell = cells[at].strip()
         if cell.lower() in _ABSENT:
             continue
-        number = _number(cell)
+        number = number_of(cell)
         if number is None:
             return Unreadable(line, f"{name} is {cell[:40]!r}, not a finite number")
         metrics[name] = number

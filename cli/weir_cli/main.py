@@ -5,7 +5,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from weir_cli.commands import alerts, audit, logs, readings, run, send, simulate, stack
+from weir_cli.commands import alerts, audit, backtest, logs, readings, run, send, simulate, stack
 from weir_cli.console import say
 from weir_cli.errors import Problem, explained
 
@@ -34,6 +34,7 @@ app.command()(stack.up)
 app.command()(stack.down)
 app.command()(stack.status)
 app.command()(send.send)
+app.command()(backtest.backtest)
 app.command()(run.run)
 app.command()(simulate.simulate)
 app.command()(alerts.alerts)

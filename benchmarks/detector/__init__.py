@@ -1,0 +1,1 @@
+"""How well the detector finds labelled anomalies, and what it costs, beside its peers."""
