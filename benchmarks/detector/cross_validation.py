@@ -11,7 +11,7 @@ from benchmarks.detector import ours
 from benchmarks.detector.labelled import Series
 from benchmarks.detector.nab import STANDARD, Floats, Profile, Tally, field_of, judge, total
 from benchmarks.detector.processes import each
-from weir.detector import Detector
+from weir.detection import Detector
 
 FOLDS: Final = 5
 SEED: Final = 0

@@ -4,7 +4,7 @@ from array import array
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-from weir.detector import IN_USE, Detector
+from weir.detection import IN_USE, Detector
 
 GRID: Final[Sequence[dict[str, float]]] = ({},)
 """What cross-validation chooses from, beside the threshold: arguments of `make`."""

@@ -36,21 +36,30 @@ def auc_pr(labels: Sequence[bool], scores: Sequence[float]) -> float:
 
     Raises as `vus_pr`.
     """
-    return range_auc_pr(labels, scores, 0)
+    return _area(labels, scores, [1.0 if label else 0.0 for label in labels], [])
 
 
 def range_auc_pr(labels: Sequence[bool], scores: Sequence[float], width: int) -> float:
     """The area for one buffer of `width` rows; raises as `vus_pr`."""
+    weights = buffered(labels, width)
+    return _area(labels, scores, weights, _segments(weights))
+
+
+def _area(
+    labels: Sequence[bool],
+    scores: Sequence[float],
+    weights: Sequence[float],
+    to_meet: Sequence[tuple[int, int]],
+) -> float:
+    """The area where rows count by `weights`, and recall by the share of `to_meet` that is met."""
     if len(labels) != len(scores):
         raise ValueError(f"{len(labels)} labels, but {len(scores)} scores")
-    weights = buffered(labels, width)
-    segments = _segments(weights)
-    if not segments:
+    if not any(labels):
         raise ValueError("no row is labelled")
     # As in the paper: between the anomaly's rows and those of the buffer too, so that nobody must
     # reach the whole of the buffer.
     positives = (sum(labels) + sum(weights)) / 2.0
-    peaks = sorted((max(scores[first:last]) for first, last in segments), reverse=True)
+    peaks = sorted((max(scores[first:last]) for first, last in to_meet), reverse=True)
     ranked = sorted(zip(scores, weights, strict=True), key=lambda row: -row[0])
     area = reached = caught = 0.0
     predicted = met = 0
@@ -60,7 +69,9 @@ def range_auc_pr(labels: Sequence[bool], scores: Sequence[float], width: int) ->
             predicted += 1
         while met < len(peaks) and peaks[met] >= threshold:
             met += 1
-        recall = min(caught / positives, 1.0) * met / len(peaks)
+        recall = min(caught / positives, 1.0)
+        if peaks:
+            recall *= met / len(peaks)
         area += (recall - reached) * caught / predicted
         reached = recall
     return area

@@ -14,11 +14,11 @@ _STYLES = {"OPEN": "bold red", "CLEARED": "green"}
 
 
 def line(alert: Alert) -> str:
-    """One line: device, metric, onset, value and score, and the end if it has ended."""
+    """One line: device, metric, onset, severity, why it opened, and the end if it has ended."""
     ended = "" if alert.ended_at is None else f"  ended {show_ts(alert.ended_at)}"
     return (
         f"{alert.state:<7}  {alert.device_id}  {alert.metric}  {show_ts(alert.onset)}  "
-        f"value {alert.value:.6g}  score {alert.score:.2f}{ended}"
+        f"{alert.severity:<8}  {alert.because}{ended}"
     )
 
 
@@ -29,7 +29,12 @@ def document(alert: Alert) -> dict[str, Any]:
         "metric": alert.metric,
         "onset": format_ts(alert.onset),
         "state": alert.state,
+        "severity": alert.severity,
+        "because": alert.because,
         "value": alert.value,
+        "expected": alert.expected,
+        "expected_low": alert.low,
+        "expected_high": alert.high,
         "score": alert.score,
         "peak": alert.peak,
         "peak_at": format_ts(alert.peak_ts),
@@ -40,8 +45,8 @@ def document(alert: Alert) -> dict[str, Any]:
 def table(alerts: Iterable[Alert]) -> Table:
     """A row for each alert."""
     shown = Table("device", "metric", "onset", "state", box=None, header_style="bold")
-    shown.add_column("value", justify="right")
-    shown.add_column("score", justify="right")
+    shown.add_column("severity")
+    shown.add_column("because")
     shown.add_column("ended")
     for alert in alerts:
         shown.add_row(
@@ -49,8 +54,8 @@ def table(alerts: Iterable[Alert]) -> Table:
             Text(alert.metric),
             show_ts(alert.onset),
             Text(alert.state, _STYLES[alert.state]),
-            f"{alert.value:.6g}",
-            f"{alert.score:.2f}",
+            alert.severity,
+            alert.because,
             "" if alert.ended_at is None else show_ts(alert.ended_at),
         )
     return shown

@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Any
 
 from weir.chunks import StoredChunk
-from weir.detector import Detector
+from weir.detection import Detector
 from weir.scoring.fold import fold
 from weir.scoring.state import Checkpoint
 from weir.scoring.watermarks import HOURLY, Cadence

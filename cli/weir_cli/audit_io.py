@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from weir.detector import IN_USE
+from weir.detection import IN_USE
 from weir.storage.alert_store import AlertStore
 from weir.storage.checkpoint_store import CheckpointStore
 from weir.storage.reading_store import ReadingStore

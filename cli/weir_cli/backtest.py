@@ -11,8 +11,10 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, Final, Protocol, TextIO
 
-from weir.alerts import Opened, Transition, watch
-from weir.detector import Detector
+from weir.alerts import Opened, Transition
+from weir.detection import Detector
+from weir.scoring.alarms import DEFAULT_RULES, MetricWatch, Series
+from weir.scoring.state import NEVER
 from weir_cli.csv_source import TIME_COLUMNS, delimiter_of, number_of, refuse_moment
 from weir_cli.timeline import moment_ms
 
@@ -95,7 +97,7 @@ def _score(
     write = csv.writer(out, lineterminator="\n").writerow
     write(HEADER)
     outcome = Outcome()
-    step, state = detector.step, detector.initial()
+    state, rule = detector.initial(), DEFAULT_RULES.of(VALUE_COLUMN)
     alarm, newest = None, None
     for cells in rows:
         if not cells:  # a blank line
@@ -116,16 +118,19 @@ def _score(
         if newest is not None and ts < newest:
             ts = newest
         newest = ts
-        before = state
-        state, score = step(state, ts, value)
-        write((time_text, value_text, repr(score)))
-        alarm, change = watch(alarm, VALUE_COLUMN, ts, value, score)
+        series = Series((ts,), (value,), (1,))
+        folded = detector.fold(state, series.times, series.values)
+        write((time_text, value_text, repr(folded.scores[0])))
+        changes: list[Transition] = []
+        watched = MetricWatch(VALUE_COLUMN, series, state, folded, detector, rule)
+        alarm = watched.run(alarm, NEVER, changes)
         if watcher is not None:
-            watcher.scored(before, ts, value, score)
-        if change is not None:
+            watcher.scored(state, ts, value, folded.weekly[0])
+        for change in changes:
             outcome.alerts += isinstance(change, Opened)
             if watcher is not None:
                 watcher.alerted(change)
+        state = folded.state
     return outcome
 
 

@@ -5,8 +5,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from weir.alerts import OPEN_SCORE, Opened, Transition
-from weir.detector import Detector
+from weir.alerts import Opened, Transition
+from weir.detection import Detector
+from weir.detection.surprise import threshold_of
+from weir.scoring.alarms import DEFAULT_RULES
 from weir_cli.backtest_files import Window
 from weir_cli.errors import Problem
 
@@ -86,7 +88,7 @@ def draw(trace: Trace, title: str, windows: Sequence[Window], target: Path) -> N
         _keep_in_view(above, trace)
     above.plot(trace.days, trace.values, color=_INK, lw=0.8, label="value")
     below.plot(trace.days, trace.scores, color=_SCORE, lw=0.7)
-    below.axhline(OPEN_SCORE, color=_ALERT, lw=0.6, ls=":")
+    below.axhline(threshold_of(DEFAULT_RULES.false_alerts_per_week), color=_ALERT, lw=0.6, ls=":")
     below.set(ylim=(-0.02, 1.02), ylabel="score")
     above.set(title=f"{title}: {len(trace.alerts)} alerts", ylabel="value")
     above.legend(loc="upper left", framealpha=0.8)

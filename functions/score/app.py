@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from weir.chunks import StoredChunk, UnreadableChunk, unpack_body
-from weir.detector import IN_USE
+from weir.detection import IN_USE
 from weir.observability import MetricLine, make_logger
 from weir.scoring.memory import MemoryCache
 from weir.scoring.scorer import Outcome, Scorer

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from weir.detector import IN_USE
+from weir.detection import IN_USE
 from weir.scoring.fold import fold
 from weir.storage.alert_store import AlertStore
 from weir.storage.checkpoint_store import CheckpointStore

@@ -12,8 +12,8 @@ from types import ModuleType
 from typing import Any
 
 from tests.fakes.aws import FlakyDynamo, FlakyFirehose
+from tests.fakes.ewma import Ewma
 from tests.handlers import Context, http_event
-from weir.detector import Ewma
 from weir.scoring.fold import fold
 from weir.scoring.memory import MemoryCache
 from weir.scoring.scorer import Scorer

@@ -16,7 +16,7 @@ from moto import mock_aws
 from tests.handlers import ENVIRONMENT, Context, load_handler
 from tests.tables import create_tables
 from weir.chunks import inflate, unpack, unpack_body
-from weir.detector import Ewma
+from weir.detection import IN_USE
 from weir.storage.alert_store import AlertStore
 from weir.storage.checkpoint_store import CheckpointStore
 from weir_local.sample_events import fill, load_event
@@ -101,7 +101,7 @@ SCORE = {
     "insert": Scored({"pump-7": 5}),
     "several_devices": Scored({"pump-7": 10, "pump-8": 5, "pump-9": 5}),
     "duplicate": Scored({"pump-7": 5}),
-    "anomaly": Scored({"pump-7": 64}, {"pump-7": ["temperature"]}),
+    "anomaly": Scored({"pump-7": 64}, {"pump-7": ["*"]}),
     "late": Scored({"pump-7": 10}),
     "poison_among_good": Scored({"pump-7": 5, "pump-9": 5}, failed=1),
     "expired": Scored({"pump-8": 5}),
@@ -264,7 +264,7 @@ def _item(image: dict[str, dict[str, str]]) -> dict[str, Any]:
 
 def _scored(dynamodb: Any) -> dict[str, int]:
     devices = {item["pk"]["S"] for item in dynamodb.scan(TableName="states")["Items"]}
-    store = CheckpointStore(dynamodb, "states", Ewma())
+    store = CheckpointStore(dynamodb, "states", IN_USE)
     return {
         device: checkpoint.current.scored
         for device in devices

@@ -8,11 +8,12 @@ import pytest
 from moto import mock_aws
 
 from tests.fakes.aws import FlakyDynamo, client_error, timed_out
+from tests.fakes.ewma import Ewma
 from tests.fakes.scoring import FakeAlerts, FakeCheckpoints, FakeReadingLog
 from tests.tables import create_tables
 from weir.alerts import Cleared, Opened
 from weir.chunks import Chunk, pack
-from weir.detector import Ewma
+from weir.controls import DEVICE
 from weir.readings import Reading
 from weir.scoring.ports import CheckpointMoved, Checkpoints, ReadingLog
 from weir.scoring.state import Checkpoint, DeviceState, MetricState
@@ -192,7 +193,7 @@ def test_a_checkpoint_that_cannot_be_read_is_reported_and_learned_again(dynamodb
 
 # ---------------------------------------------------------------- alerts
 
-OPENED = Opened("m/s#1", START, 500.0, 0.75)
+OPENED = Opened("m/s#1", START, 0.75, "500, expected 1 to 9", 500.0, 5.0, 1.0, 9.0)
 CLEARED = Cleared("m/s#1", START, START + 60_000, 0.9, START + 1000)
 
 
@@ -206,8 +207,17 @@ def test_an_alert_is_written_once_and_found_by_device_and_by_state(alerts: Alert
         alerts.open("a", OPENED)
     (alert,) = alerts.of_device("a")
     assert (alert.metric, alert.onset, alert.state, alert.score) == ("m/s#1", START, "OPEN", 0.75)
+    assert (alert.value, alert.expected, alert.low, alert.high) == (500.0, 5.0, 1.0, 9.0)
+    assert alert.because == "500, expected 1 to 9"
     assert list(alerts.of_state("OPEN")) == [alert]
     assert list(alerts.of_state("OPEN", since=START + 1)) == []
+
+
+def test_an_alert_of_the_device_as_a_whole_has_no_value(alerts: AlertStore) -> None:
+    alerts.open("a", Opened(DEVICE, START, 0.6, "several metrics are off together: m (100 %)"))
+    (alert,) = alerts.of_device("a")
+    assert (alert.metric, alert.value, alert.low) == ("*", None, None)
+    assert alert.severity == "minor"
 
 
 def test_opening_an_alert_again_does_not_undo_its_end(alerts: AlertStore) -> None:
@@ -248,6 +258,6 @@ def test_the_fake_alerts_keep_to_the_same(alerts: AlertStore) -> None:
     [(0.1, 0.1), (-123456789.12345679, -123456789.12345679), (1e300, 9.9e125), (1e-300, 0.0)],
 )
 def test_any_finite_value_can_be_alerted_on(alerts: AlertStore, value: float, kept: float) -> None:
-    alerts.open("a", Opened("m", START, value, 0.5))
+    alerts.open("a", Opened("m", START, 0.5, "strange", value))
     (alert,) = alerts.of_device("a")
     assert alert.value == kept

@@ -84,7 +84,7 @@ def _advance(bar: "Progress", task: "TaskID", before: int, read: int) -> None:
 def _score(
     job: "Job", labels: "Labels | None", progress: "Callable[[int], None]", *, png: bool
 ) -> "Outcome":
-    from weir.detector import IN_USE
+    from weir.detection import IN_USE
     from weir_cli.backtest import backtest as score
     from weir_cli.errors import Problem
 

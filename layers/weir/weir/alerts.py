@@ -1,22 +1,22 @@
-"""From scores to alerts: onset and end with hysteresis, and what an alert says.
+"""From scores to alerts: onset, peak and end with hysteresis, severity, and what an alert says.
 
 `Alarm` is the small state that a metric carries between readings; `Alert` is what a person gets.
-An alert is the anomaly of one metric of one device that began at one time: those three are its
-identity, so that whoever folds the same readings again opens the same alert.
+An alert is the anomaly of one metric of one device, or of the device as a whole, that began at
+one time: those three are its identity, so that whoever folds the same readings again opens the
+same alert.
 """
 
 from typing import Final, Literal
 
 import msgspec
 
-OPEN_SCORE: Final = 0.5
-"""A score from here on opens an alert."""
+CALM_SCORE: Final = 0.3
+"""A score below is calm, unless alerts open at less than twice that."""
 
-CALM_SCORE: Final = 0.2
-"""A score below is calm."""
-
-CALM_READINGS: Final = 3
+CALM_READINGS: Final = 12
 """So many calm readings in a row end an alert."""
+
+type Severity = Literal["minor", "major", "critical"]
 
 
 class Alarm(msgspec.Struct, frozen=True, gc=False):
@@ -29,12 +29,25 @@ class Alarm(msgspec.Struct, frozen=True, gc=False):
 
 
 class Opened(msgspec.Struct, frozen=True, gc=False):
-    """At `onset`, `value` scored `score`: an anomaly of `metric` began."""
+    """At `onset`, an anomaly of `metric` began: `value` scored `score`.
+
+    Expected was `expected`, from `low` to `high`; all are None for the device as a whole. `because`
+    says in words what came and what had been expected.
+    """
 
     metric: str
     onset: int
-    value: float
     score: float
+    because: str
+    value: float | None = None
+    expected: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def at(self) -> int:
+        """When it happened."""
+        return self.onset
 
 
 class Cleared(msgspec.Struct, frozen=True, gc=False):
@@ -46,33 +59,53 @@ class Cleared(msgspec.Struct, frozen=True, gc=False):
     peak: float
     peak_ts: int
 
+    @property
+    def at(self) -> int:
+        """When it happened."""
+        return self.ended_at
+
 
 type Transition = Opened | Cleared
 
 
 class Alert(msgspec.Struct, frozen=True):
-    """An anomaly of one metric of one device, as the Alerts table keeps it; times in epoch ms."""
+    """An anomaly of a device, as the Alerts table keeps it; times in epoch ms."""
 
     device_id: str
     metric: str
     onset: int
     state: Literal["OPEN", "CLEARED"]
-    value: float
     score: float
     peak: float
     peak_ts: int
+    because: str = ""
+    value: float | None = None
+    expected: float | None = None
+    low: float | None = None
+    high: float | None = None
     ended_at: int | None = None
 
+    @property
+    def severity(self) -> Severity:
+        """How grave the anomaly was at its peak, as far as is known."""
+        return severity_of(self.peak)
 
-def watch(
-    alarm: Alarm | None, metric: str, ts: int, value: float, score: float
-) -> tuple[Alarm | None, Transition | None]:
-    """Follow one scored value; return the new alarm and what changed, if anything did."""
-    if alarm is None:
-        if score < OPEN_SCORE:
-            return None, None
-        return Alarm(ts, score, ts, 0), Opened(metric, ts, value, score)
-    if score >= CALM_SCORE:
+
+def severity_of(score: float) -> Severity:
+    """Critical from 0.9, what a healthy metric shows once in 10,000 weeks; major from 0.8 (30)."""
+    if score >= 0.9:
+        return "critical"
+    return "major" if score >= 0.8 else "minor"
+
+
+def follow(
+    alarm: Alarm, metric: str, ts: int, score: float, threshold: float
+) -> tuple[Alarm | None, Cleared | None]:
+    """Follow an open alarm by one scored value; return it, or None and its end.
+
+    `threshold` is the score from which on alerts open.
+    """
+    if score >= min(CALM_SCORE, threshold / 2):
         if score > alarm.peak:
             return Alarm(alarm.onset, score, ts, 0), None
         return (alarm if not alarm.calm else msgspec.structs.replace(alarm, calm=0)), None

@@ -9,9 +9,11 @@ from weir_cli import alert_view
 from weir_cli.alert_watch import AlertReader, Changes
 from weir_cli.target import Target
 
-ALERT = Alert("pump-7", "flow", 1_767_225_600_000, "OPEN", 12.5, 0.75, 0.75, 1_767_225_600_000)
+ONSET = 1_767_225_600_000
+WHY = "12.5, expected 3 to 4: a jump"
+ALERT = Alert("pump-7", "flow", ONSET, "OPEN", 0.75, 0.75, ONSET, WHY, 12.5, 3.5, 3.0, 4.0)
 CLEARED = Alert(
-    "pump-7", "flow", ALERT.onset, "CLEARED", 12.5, 0.75, 0.9, ALERT.onset, ALERT.onset + 5000
+    *("pump-7", "flow", ONSET, "CLEARED", 0.75, 0.9, ONSET, WHY, 12.5, 3.5, 3.0, 4.0, ONSET + 5000)
 )
 
 
@@ -25,7 +27,7 @@ def test_an_alert_is_shown_when_it_is_new_and_when_it_changes() -> None:
 
 def test_an_alert_is_one_line() -> None:
     assert alert_view.line(ALERT) == (
-        "OPEN     pump-7  flow  2026-01-01T00:00:00Z  value 12.5  score 0.75"
+        "OPEN     pump-7  flow  2026-01-01T00:00:00Z  minor     12.5, expected 3 to 4: a jump"
     )
     assert alert_view.line(CLEARED).endswith("ended 2026-01-01T00:00:05Z")
 

@@ -5,9 +5,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from tests.fakes.ewma import Ewma
 from tests.fakes.scoring import FakeAlerts, FakeCheckpoints, FakeReadingLog
 from weir.chunks import pack, pack_records
-from weir.detector import Ewma
 from weir.lake import open_record, rows
 from weir.readings import Reading
 from weir.scoring.memory import MemoryCache

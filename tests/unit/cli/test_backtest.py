@@ -3,6 +3,8 @@
 import csv
 import json
 import struct
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
-from weir.detector import IN_USE
+from weir.alerts import CALM_READINGS
+from weir.detection import IN_USE, Folded
 from weir_cli.backtest import Outcome, backtest
 from weir_cli.backtest_plot import Trace, draw
 from weir_cli.main import app
@@ -39,10 +42,11 @@ class Last:
     def initial(self) -> float:
         return 0.0
 
-    def step(self, state: float, ts: int, value: float) -> tuple[float, float]:
-        self.times.append(ts)
-        distance = abs(value - state)
-        return value, distance / (1.0 + distance)
+    def fold(self, state: float, times: Sequence[int], values: Sequence[float]) -> Folded[float]:
+        self.times.extend(times)
+        distances = [abs(value - before) for before, value in pairwise((state, *values))]
+        scores = [distance / (1.0 + distance) for distance in distances]
+        return Folded(values[-1] if values else state, scores, scores)
 
     def explain(self, state: float, ts: int, value: float) -> Expected:
         return Expected(state, state - 1.0, state + 1.0, "level")
@@ -79,7 +83,7 @@ def test_times_and_values_are_written_as_they_were_given(tmp_path: Path) -> None
         [DAY, "1.50", "0.6"],
         ["2014-04-15 00:00:00.000000", "2", repr(0.5 / 1.5)],
     ]
-    assert outcome == Outcome(rows=2, alerts=1)
+    assert outcome == Outcome(rows=2)
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=60))
@@ -119,7 +123,7 @@ def test_a_row_without_a_number_or_a_time_scores_0_and_teaches_nothing(tmp_path:
         [DAY, "", "0.0"],
         [DAY, "1", "0.0"],
     ]
-    assert outcome == Outcome(rows=7, alerts=1, unreadable=5, first_unreadable=3)
+    assert outcome == Outcome(rows=7, unreadable=5, first_unreadable=3)
 
 
 @pytest.mark.parametrize(
@@ -153,12 +157,16 @@ def test_the_progress_reaches_the_size_of_the_file(tmp_path: Path) -> None:
 def test_a_trace_keeps_the_band_that_was_expected_and_the_alerts(tmp_path: Path) -> None:
     detector = Last()
     trace = Trace(detector)
-    source = write(tmp_path / "a.csv", "timestamp,value\n0,0\n1,0.2\n2,9\n3,9\n4,9\n5,9\n")
-    backtest(source, tmp_path / "b.csv", detector, progress=lambda read: None, watcher=trace)
-    assert list(trace.low) == [-1.0, -1.0, -0.8, 8.0, 8.0, 8.0]
-    assert list(trace.high) == [1.0, 1.0, 1.2, 10.0, 10.0, 10.0]
+    calm = "".join(f"{3 + at},9\n" for at in range(CALM_READINGS))
+    source = write(tmp_path / "a.csv", f"timestamp,value\n0,0\n1,0.2\n2,9\n{calm}")
+    outcome = backtest(
+        source, tmp_path / "b.csv", detector, progress=lambda read: None, watcher=trace
+    )
+    assert outcome.alerts == 1
+    assert list(trace.low)[:4] == [-1.0, -1.0, -0.8, 8.0]
+    assert list(trace.high)[:4] == [1.0, 1.0, 1.2, 10.0]
     second = 1 / 86_400
-    assert trace.alerts == [pytest.approx((2 * second, 5 * second))]
+    assert trace.alerts == [pytest.approx((2 * second, (2 + CALM_READINGS) * second))]
     draw(trace, "a", [(0, 1000)], tmp_path / "a.png")
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 

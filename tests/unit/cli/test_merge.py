@@ -3,9 +3,9 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.fakes.ewma import Ewma
 from tests.fakes.scoring import FakeReadingLog, stored
 from weir.chunks import HOUR_MS, StoredChunk, pack
-from weir.detector import Ewma
 from weir.readings import Reading
 from weir.scoring.fold import fold
 from weir.scoring.state import NEVER, DeviceState, MetricState

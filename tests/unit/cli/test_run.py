@@ -21,8 +21,8 @@ from weir_cli.running import Show
 from weir_local.control import Pending
 
 T = 1_767_225_600_000
-OLD = Alert("pump-1", "flow", T - 1, "OPEN", 1.0, 0.9, 0.9, T - 1)
-NEW = Alert("pump-1", "flow", T, "OPEN", 1.0, 0.9, 0.9, T)
+OLD = Alert("pump-1", "flow", T - 1, "OPEN", 0.9, 0.9, T - 1)
+NEW = Alert("pump-1", "flow", T, "OPEN", 0.9, 0.9, T)
 
 
 class Reader:
@@ -111,7 +111,7 @@ def test_without_a_terminal_each_alert_is_a_line(capsys: pytest.CaptureFixture[s
     now = 11.0
     view.show(Totals(accepted=1200, rejected=2), [], 0, 1)
     out, err = capsys.readouterr()
-    assert out == "OPEN     pump-1  flow  2026-01-01T00:00:00Z  value 1  score 0.90\n"
+    assert out == "OPEN     pump-1  flow  2026-01-01T00:00:00Z  critical  \n"
     assert err == "1,200 readings accepted, 2 rejected; 1 alerts, 0 open\n"
 
 
@@ -124,7 +124,7 @@ def test_an_alert_is_a_fault_s_if_it_begins_in_its_time_or_just_after() -> None:
     fault = Fault(0, "flow", "drift", 10, 20, 15.0)
 
     def alert(onset: int, metric: str = "flow") -> Alert:
-        return Alert("pump-01", metric, onset, "OPEN", 1.0, 0.9, 0.9, onset)
+        return Alert("pump-01", metric, onset, "OPEN", 0.9, 0.9, onset)
 
     assert is_of(options, fault, alert(T + 10_000))
     assert is_of(options, fault, alert(T + 25_000))

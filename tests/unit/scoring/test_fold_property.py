@@ -6,11 +6,13 @@ arrival, and the state folded to the end is the same.
 """
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 
+from tests.fakes.ewma import Ewma
 from tests.fakes.scoring import (
     FakeAlerts,
     FakeCheckpoints,
@@ -22,7 +24,7 @@ from tests.fakes.scoring import (
 from tests.unit.scoring.interleaving import Worker
 from weir.alerts import Opened
 from weir.chunks import Chunk, StoredChunk, pack
-from weir.detector import Ewma
+from weir.detection import Explanation, Folded
 from weir.readings import Reading
 from weir.scoring.fold import fold
 from weir.scoring.memory import MemoryCache
@@ -51,6 +53,15 @@ class Remembering:
 
     def step(self, state: tuple[Any, ...], ts: int, value: float) -> tuple[tuple[Any, ...], float]:
         return (*state, (ts, value)), 0.9 if value > 100 else 0.0
+
+    def fold(
+        self, state: tuple[Any, ...], times: Sequence[int], values: Sequence[float]
+    ) -> Folded[tuple[Any, ...]]:
+        scores = [0.9 if value > 100 else 0.0 for value in values]
+        return Folded((*state, *zip(times, values, strict=True)), scores, scores)
+
+    def explain(self, state: tuple[Any, ...], ts: int, value: float) -> Explanation:
+        return Explanation(0.0, 0.0, 10.0, "level")
 
     def pack(self, state: tuple[Any, ...]) -> bytes:
         return repr(state).encode()

@@ -4,10 +4,9 @@ from typing import Any
 
 import pytest
 
+from tests.fakes.ewma import Ewma
 from tests.fakes.scoring import FakeAlerts, FakeCheckpoints, FakeReadingLog, stored
-from weir.alerts import Opened
 from weir.chunks import Chunk, pack
-from weir.detector import Ewma
 from weir.readings import Reading
 from weir.scoring.fold import fold
 from weir.scoring.memory import MemoryCache
@@ -279,7 +278,8 @@ def test_alerts_carry_the_time_of_the_reading(world: World) -> None:
     world.ring(world.post(*(minute(at) for at in range(60))))
     world.ring(world.post(minute(60, 500.0)))
     (opened,) = world.alerts.opened.values()
-    assert opened == Opened("flow", START + 60 * MINUTE, 500.0, opened.score)
+    assert (opened.metric, opened.onset, opened.value) == ("flow", START + 60 * MINUTE, 500.0)
+    assert opened.because.startswith("500, expected ")
 
 
 def test_a_device_with_metrics_without_end_is_scored_up_to_a_bound(world: World) -> None:

@@ -19,9 +19,11 @@ from typing import Any, Final
 
 import msgspec
 
-from weir.alerts import Cleared, Opened, Transition
+from weir.alerts import Alarm, Cleared, Opened, Transition
 from weir.chunks import HOUR_MS, StoredChunk
-from weir.detector import Detector
+from weir.controls import DEVICE
+from weir.detection import Detector
+from weir.scoring.alarms import DEFAULT_RULES, Rules
 from weir.scoring.fold import Folded, fold
 from weir.scoring.memory import Memory, MemoryCache
 from weir.scoring.ports import Alerts, CheckpointMoved, Checkpoints, ReadingLog
@@ -98,26 +100,34 @@ class Scorer:
         self._cache = cache
 
     def score(
-        self, device_id: str, rung: Sequence[StoredChunk], checkpoint: Checkpoint | None
+        self,
+        device_id: str,
+        rung: Sequence[StoredChunk],
+        checkpoint: Checkpoint | None,
+        rules: Rules = DEFAULT_RULES,
     ) -> Outcome:
-        """Take the chunks `rung`, in the order in which they rang.
+        """Take the chunks `rung`, in the order in which they rang, and alert by `rules`.
 
         `checkpoint` is the device's, read after they rang. Raises `CheckpointMoved` if other
         workers were faster time and again: the doorbell then has to ring once more.
         """
         for _ in range(_ATTEMPTS):
             try:
-                return self._visit(device_id, rung, checkpoint)
+                return self._visit(device_id, rung, checkpoint, rules)
             except CheckpointMoved:
                 self._cache.forget(device_id)
                 checkpoint = self.checkpoints.get(device_id)
         raise CheckpointMoved(f"{device_id}: the checkpoint moved {_ATTEMPTS} times")
 
     def _visit(
-        self, device_id: str, rung: Sequence[StoredChunk], checkpoint: Checkpoint | None
+        self,
+        device_id: str,
+        rung: Sequence[StoredChunk],
+        checkpoint: Checkpoint | None,
+        rules: Rules,
     ) -> Outcome:
         memory = self._cache.recall(checkpoint or Checkpoint.fresh(device_id))
-        visit = _Visit(self, memory)
+        visit = _Visit(self, memory, rules)
         visit.take(rung)
         self._cache.remember(visit.memory)
         return visit.outcome
@@ -126,7 +136,8 @@ class Scorer:
 class _Visit:
     """One worker's work on one device for one ring."""
 
-    def __init__(self, scorer: Scorer, memory: Memory) -> None:
+    def __init__(self, scorer: Scorer, memory: Memory, rules: Rules) -> None:
+        self._rules = rules
         self._log = scorer.log
         self._checkpoints = scorer.checkpoints
         self._alerts = scorer.alerts
@@ -215,7 +226,7 @@ class _Visit:
         state = reading.state
         complete = {name for name, low in lows(state).items() if low >= reading.low}
         adding = {chunk.sk: chunk for chunk in reading.chunks if adds_to(state, chunk)}
-        folded = fold(state, reading.chunks, complete, reading.until, self._detector)
+        folded = fold(state, reading.chunks, complete, reading.until, self._detector, self._rules)
         risky = bool(rung) and (reading.until != _FOREVER or passed_over(reading.found, rung))
         self._tell(folded)
         ignored = len(names - state.metrics.keys()) if rung else 0
@@ -319,15 +330,23 @@ class _Visit:
 def _withdrawn(discarded: Sequence[DeviceState], folded: Folded) -> list[Transition]:
     """Ends for the alarms of states that were rewound and have no place in the new history."""
     standing = {(t.metric, t.onset) for t in folded.transitions}
-    for name, metric in folded.state.metrics.items():
-        if metric.alarm is not None:
-            standing.add((name, metric.alarm.onset))
+    standing |= {(name, alarm.onset) for name, alarm in _alarms(folded.state)}
     return [
         Cleared(name, alarm.onset, alarm.peak_ts, alarm.peak, alarm.peak_ts)
         for state in discarded
-        for name, metric in state.metrics.items()
-        if (alarm := metric.alarm) is not None and (name, alarm.onset) not in standing
+        for name, alarm in _alarms(state)
+        if (name, alarm.onset) not in standing
     ]
+
+
+def _alarms(state: DeviceState) -> Iterable[tuple[str, Alarm]]:
+    """The alarms that are open, by the names of their alerts."""
+    for name, metric in state.metrics.items():
+        if metric.alarm is not None:
+            yield name, metric.alarm
+    for group in state.groups.values():
+        if group.alarm is not None:
+            yield DEVICE, group.alarm
 
 
 def _digest_sum(digests: Iterable[int]) -> int:

@@ -2,30 +2,40 @@
 
 A packed device state, little-endian:
 
-    u8  layout (1)     u8  flags (bit 0: re-learning)     u16 detector version     u16 metrics
+    u8  layout (2)     u8  flags (bit 0: re-learning)
+    u16 detector version     u16 joint detector version     u16 metrics     u8 groups
     then for each metric, names sorted:
     u16 length of the name, the name in UTF-8
     i64 watermark      i64 quiet until      u32 readings scored
     u8  alarm (0 or 1); if 1: i64 onset, f64 peak, i64 time of the peak, u8 calm readings
     u16 length of the detector's state (0: nothing learned yet), the detector's state
+    then for each group:
+    u8  metrics; of each, the u16 place of its name among those above
+    i64 watermark      i64 quiet until      alarm as above
+    u16 length of the joint detector's state, the state
 """
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, Self
 
 import msgspec
 
 from weir.alerts import Alarm
-from weir.detector import Detector
+from weir.detection import JOINT, Detector
+from weir.detection.joint import JointState
 
 NEVER: Final = -(1 << 62)
 """A time before all others."""
 
-_LAYOUT: Final = 1
+MAX_GROUPS: Final = 4
+"""So many groups of a device are scored, the first that come."""
+
+_LAYOUT: Final = 2
 _RELEARNING: Final = 1
-_HEADER: Final = struct.Struct("<BBHH")
-_METRIC: Final = struct.Struct("<qqIB")
+_HEADER: Final = struct.Struct("<BBHHHB")
+_METRIC: Final = struct.Struct("<qqI")
+_GROUP: Final = struct.Struct("<qq")
 _ALARM: Final = struct.Struct("<qdqB")
 _LENGTH: Final = struct.Struct("<H")
 
@@ -48,11 +58,33 @@ class MetricState(msgspec.Struct, frozen=True):
     quiet_until: int = NEVER
 
 
+class GroupState(msgspec.Struct, frozen=True):
+    """The same of metrics that come together, whose rows the joint detector scores."""
+
+    watermark: int
+    learned: JointState
+    alarm: Alarm | None = None
+    quiet_until: int = NEVER
+
+
+type Group = tuple[str, ...]
+"""The names of metrics that come together, sorted: all that a chunk has."""
+
+
+def group_of(names: Collection[str]) -> Group | None:
+    """The group of a chunk with the metrics `names`, of which it takes at least two."""
+    return tuple(sorted(names)) if len(names) > 1 else None
+
+
 class DeviceState(msgspec.Struct, frozen=True):
-    """The metrics of a device. `relearning`: an earlier state could not be read."""
+    """The metrics of a device, and their groups.
+
+    `relearning`: an earlier state could not be read.
+    """
 
     metrics: Mapping[str, MetricState] = msgspec.field(default_factory=dict)
     relearning: bool = False
+    groups: Mapping[Group, GroupState] = msgspec.field(default_factory=dict)
 
     @property
     def frontier(self) -> int:
@@ -91,54 +123,65 @@ class Checkpoint(msgspec.Struct, frozen=True):
 
 def pack_state(state: DeviceState, detector: Detector[Any]) -> bytes:
     """Pack `state`; `unpack_state` gives back the same, bit for bit."""
-    parts = [
-        _HEADER.pack(_LAYOUT, int(state.relearning), detector.version, len(state.metrics)),
-    ]
-    for name in sorted(state.metrics):
+    names = sorted(state.metrics)
+    flags = _RELEARNING if state.relearning else 0
+    versions = (detector.version, JOINT.version)
+    parts = [_HEADER.pack(_LAYOUT, flags, *versions, len(names), len(state.groups))]
+    for name in names:
         metric = state.metrics[name]
-        encoded = name.encode()
         learned = b"" if metric.learned is None else detector.pack(metric.learned)
         parts += (
-            _LENGTH.pack(len(encoded)),
-            encoded,
-            _METRIC.pack(
-                metric.watermark, metric.quiet_until, metric.scored, metric.alarm is not None
-            ),
+            _prefixed(name.encode()),
+            _METRIC.pack(metric.watermark, metric.quiet_until, metric.scored),
+            _pack_alarm(metric.alarm),
+            _prefixed(learned),
         )
-        if metric.alarm is not None:
-            alarm = metric.alarm
-            parts.append(_ALARM.pack(alarm.onset, alarm.peak, alarm.peak_ts, alarm.calm))
-        parts += (_LENGTH.pack(len(learned)), learned)
+    place = {name: at for at, name in enumerate(names)}
+    for members, group in sorted(state.groups.items()):
+        parts += (
+            struct.pack(f"<B{len(members)}H", len(members), *(place[name] for name in members)),
+            _GROUP.pack(group.watermark, group.quiet_until),
+            _pack_alarm(group.alarm),
+            _prefixed(JOINT.pack(group.learned)),
+        )
     return b"".join(parts)
 
 
+def _prefixed(data: bytes) -> bytes:
+    return _LENGTH.pack(len(data)) + data
+
+
+def _pack_alarm(alarm: Alarm | None) -> bytes:
+    if alarm is None:
+        return b"\0"
+    return b"\1" + _ALARM.pack(alarm.onset, alarm.peak, alarm.peak_ts, alarm.calm)
+
+
 def unpack_state(data: bytes, detector: Detector[Any]) -> DeviceState:
-    """Unpack what `pack_state` wrote with the same detector version.
+    """Unpack what `pack_state` wrote with the same detector versions.
 
     Raises `UnreadableState` otherwise.
     """
     try:
         return _unpack(memoryview(data), detector)
-    except (struct.error, ValueError) as error:
+    except (struct.error, ValueError, IndexError) as error:
         raise UnreadableState(f"the state cannot be read: {error}") from error
 
 
 def _unpack(data: memoryview, detector: Detector[Any]) -> DeviceState:
-    layout, flags, version, count = _HEADER.unpack_from(data)
+    layout, flags, version, joint, count, group_count = _HEADER.unpack_from(data)
     if layout != _LAYOUT:
         raise UnreadableState(f"the state has layout {layout}, not {_LAYOUT}")
     if version != detector.version:
         raise UnreadableState(f"the state is of detector {version}, not {detector.version}")
+    if joint != JOINT.version:
+        raise UnreadableState(f"the state is of joint detector {joint}, not {JOINT.version}")
     at = _HEADER.size
     metrics: dict[str, MetricState] = {}
     for _ in range(count):
         encoded, at = _take(data, at)
-        watermark, quiet_until, scored, alarmed = _METRIC.unpack_from(data, at)
-        at += _METRIC.size
-        alarm = None
-        if alarmed:
-            alarm = Alarm(*_ALARM.unpack_from(data, at))
-            at += _ALARM.size
+        watermark, quiet_until, scored = _METRIC.unpack_from(data, at)
+        alarm, at = _take_alarm(data, at + _METRIC.size)
         learned, at = _take(data, at)
         metrics[str(encoded, "utf-8")] = MetricState(
             watermark,
@@ -147,9 +190,17 @@ def _unpack(data: memoryview, detector: Detector[Any]) -> DeviceState:
             scored,
             quiet_until,
         )
+    names = list(metrics)
+    groups: dict[Group, GroupState] = {}
+    for _ in range(group_count):
+        members, at = _take_members(data, at, names)
+        watermark, quiet_until = _GROUP.unpack_from(data, at)
+        alarm, at = _take_alarm(data, at + _GROUP.size)
+        packed, at = _take(data, at)
+        groups[members] = GroupState(watermark, JOINT.unpack(bytes(packed)), alarm, quiet_until)
     if at != len(data):
         raise UnreadableState(f"the state has {len(data) - at} bytes too many")
-    return DeviceState(metrics, bool(flags & _RELEARNING))
+    return DeviceState(metrics, bool(flags & _RELEARNING), groups)
 
 
 def _take(data: memoryview, at: int) -> tuple[memoryview, int]:
@@ -158,3 +209,14 @@ def _take(data: memoryview, at: int) -> tuple[memoryview, int]:
     if end > len(data):
         raise UnreadableState("the state ends early")
     return data[at + _LENGTH.size : end], end
+
+
+def _take_alarm(data: memoryview, at: int) -> tuple[Alarm | None, int]:
+    if not data[at]:
+        return None, at + 1
+    return Alarm(*_ALARM.unpack_from(data, at + 1)), at + 1 + _ALARM.size
+
+
+def _take_members(data: memoryview, at: int, names: Sequence[str]) -> tuple[Group, int]:
+    places = struct.unpack_from(f"<{data[at]}H", data, at + 1)
+    return tuple(names[place] for place in places), at + 1 + 2 * len(places)

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from weir.chunks import HOUR_MS, StoredChunk
-from weir.scoring.state import NEVER, DeviceState, MetricState
+from weir.scoring.state import NEVER, DeviceState, GroupState, MetricState, group_of
 
 RELEARN_MS: Final = 24 * HOUR_MS
 
@@ -37,7 +37,13 @@ HOURLY: Final = Cadence()
 
 
 def is_late(state: DeviceState, chunk: StoredChunk) -> bool:
-    """Whether some value of `chunk` lies at or before the watermark of its metric."""
+    """Whether some value or row of `chunk` lies at or before the watermark of its metric or group.
+
+    A row may lack a metric that its group has, so its time can be new to those that it has.
+    """
+    group = _group(state, chunk)
+    if group is not None and chunk.t0 <= group.watermark:
+        return True
     return any(
         (metric := state.metrics.get(name)) is not None and first <= metric.watermark
         for name, (first, _) in chunk.spans.items()
@@ -64,6 +70,13 @@ def waits(state: DeviceState, previous: DeviceState, chunk: StoredChunk) -> bool
     """
     if not adds_to(state, chunk, unknown=True):
         return False
+    group, earlier = _group(state, chunk), _group(previous, chunk)
+    if (
+        group is not None
+        and chunk.t0 <= group.watermark
+        and (earlier is None or chunk.t1 > earlier.watermark)
+    ):
+        return True
     return any(
         (metric := state.metrics.get(name)) is not None
         and first <= metric.watermark
@@ -94,7 +107,7 @@ def lowered(state: DeviceState, chunks: Sequence[StoredChunk]) -> DeviceState:
             metric = metrics.get(name)
             if metric is not None and metric.learned is None and first <= metric.watermark:
                 metrics[name] = msgspec.structs.replace(metric, watermark=first - 1)
-    return DeviceState(metrics, state.relearning)
+    return msgspec.structs.replace(state, metrics=metrics)
 
 
 def born(
@@ -120,7 +133,12 @@ def born(
     }
     if not births:
         return state, births
-    return DeviceState({**state.metrics, **births}, state.relearning), births
+    return msgspec.structs.replace(state, metrics={**state.metrics, **births}), births
+
+
+def _group(state: DeviceState, chunk: StoredChunk) -> GroupState | None:
+    names = group_of(chunk.document.v)
+    return None if names is None else state.groups.get(names)
 
 
 def lows(state: DeviceState) -> dict[str, int]:

@@ -9,9 +9,12 @@ from typing import Any, Final, Literal
 
 from botocore.exceptions import ClientError
 
-from weir.alerts import Alert, Cleared, Opened
+from weir.alerts import Alert, Cleared, Opened, severity_of
 
 BY_STATE: Final = "by_state"
+
+_NUMBERS: Final = ("value", "expected", "low", "high")
+"""What an alert of the device as a whole has none of."""
 
 
 class AlertStore:
@@ -34,9 +37,15 @@ class AlertStore:
                 "state": {"S": "OPEN"},
                 "metric": {"S": opened.metric},
                 "onset": {"N": str(opened.onset)},
-                "value": {"N": _number(opened.value)},
                 "score": {"N": _number(opened.score)},
+                "severity": {"S": severity_of(opened.score)},
+                "because": {"S": opened.because},
                 "expires_at": {"N": str(opened.onset // 1000 + self._retention_s)},
+                **{
+                    name: {"N": _number(number)}
+                    for name in _NUMBERS
+                    if (number := getattr(opened, name)) is not None
+                },
             },
             ConditionExpression="attribute_not_exists(pk)",
         )
@@ -46,7 +55,8 @@ class AlertStore:
         self._unless_refused(
             self._dynamodb.update_item,
             Key={"pk": {"S": device_id}, "sk": {"S": f"{cleared.onset:013d}#{cleared.metric}"}},
-            UpdateExpression="SET #state = :cleared, ended_at = :end, peak = :peak, peak_ts = :at",
+            UpdateExpression="SET #state = :cleared, ended_at = :end, peak = :peak, "
+            "peak_ts = :at, severity = :severity",
             ConditionExpression="attribute_exists(pk) AND "
             "(attribute_not_exists(ended_at) OR ended_at < :end)",
             ExpressionAttributeNames={"#state": "state"},
@@ -55,6 +65,7 @@ class AlertStore:
                 ":end": {"N": str(cleared.ended_at)},
                 ":peak": {"N": _number(cleared.peak)},
                 ":at": {"N": str(cleared.peak_ts)},
+                ":severity": {"S": severity_of(cleared.peak)},
             },
         )
 
@@ -98,15 +109,22 @@ class AlertStore:
 def _alert(item: dict[str, Any]) -> Alert:
     state: Literal["OPEN", "CLEARED"] = "OPEN" if item["state"]["S"] == "OPEN" else "CLEARED"
     onset, score = int(item["onset"]["N"]), float(item["score"]["N"])
+    value, expected, low, high = (
+        float(item[name]["N"]) if name in item else None for name in _NUMBERS
+    )
     return Alert(
         item["pk"]["S"],
         item["metric"]["S"],
         onset,
         state,
-        float(item["value"]["N"]),
         score,
         float(item["peak"]["N"]) if "peak" in item else score,
         int(item["peak_ts"]["N"]) if "peak_ts" in item else onset,
+        item["because"]["S"] if "because" in item else "",
+        value,
+        expected,
+        low,
+        high,
         int(item["ended_at"]["N"]) if "ended_at" in item else None,
     )
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from weir.detector import Detector
+from weir.detection import Detector
 from weir.scoring.ports import CheckpointMoved
 from weir.scoring.state import (
     Checkpoint,

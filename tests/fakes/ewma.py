@@ -1,39 +1,11 @@
-"""The detector: a pure fold over one metric's values that says how surprising each one is.
-
-`Detector` is the interface that scoring works with; `Ewma` is the one in use. A detector does no
-I/O, has no clock and no randomness, and its state is a small value that packs into bytes of an
-explicit layout, so that a checkpoint continues bit for bit.
-"""
+"""A plain detector for tests of what surrounds one: quick to learn, and easy to reason about."""
 
 import struct
+from collections.abc import Sequence
 from math import inf, isfinite
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
-
-class Detector[S](Protocol):
-    """How surprising is a value, given those before it?"""
-
-    version: int
-    """Names the packed layout and the arithmetic; a state of another version is re-learned."""
-
-    def initial(self) -> S:
-        """The state before the first value."""
-        ...
-
-    def step(self, state: S, ts: int, value: float) -> tuple[S, float]:
-        """Take the finite `value` at `ts` (epoch ms, rising); return the new state and the score.
-
-        The score lies in [0, 1]: 0 is as expected, 1 is never seen.
-        """
-        ...
-
-    def pack(self, state: S) -> bytes:
-        """The state as bytes; `unpack` gives back the same, bit for bit."""
-        ...
-
-    def unpack(self, data: bytes) -> S:
-        """The state that was packed; raises `ValueError` for what `pack` did not write."""
-        ...
+from weir.detection import Explanation, Folded
 
 
 class EwmaState(NamedTuple):
@@ -82,7 +54,7 @@ class Ewma:
         """The state before the first value."""
         return EwmaState(0, 0.0, 0.0, 0.0)
 
-    def step(self, state: EwmaState, ts: int, value: float) -> tuple[EwmaState, float]:  # noqa: ARG002
+    def step(self, state: EwmaState, ts: int, value: float) -> tuple[EwmaState, float]:
         """Score `value`, then learn it."""
         n, level, deviation, magnitude = state
         n += 1
@@ -123,6 +95,21 @@ class Ewma:
             score,
         )
 
+    def fold(
+        self, state: EwmaState, times: Sequence[int], values: Sequence[float]
+    ) -> Folded[EwmaState]:
+        """Step through `values`; nothing is held back, so weekly scores are the scores."""
+        scores: list[float] = []
+        for ts, value in zip(times, values, strict=True):
+            state, score = self.step(state, ts, value)
+            scores.append(score)
+        return Folded(state, scores, scores)
+
+    def explain(self, state: EwmaState, ts: int, value: float) -> Explanation:
+        """A band of five deviations around the level."""
+        band = 5.0 * state.deviation
+        return Explanation(state.level, state.level - band, state.level + band, "level")
+
     def pack(self, state: EwmaState) -> bytes:
         """28 bytes, little-endian: n (u32), level, deviation, magnitude (f64)."""
         return self._LAYOUT.pack(*state)
@@ -135,7 +122,3 @@ class Ewma:
         if not all(map(isfinite, state[1:])):
             raise ValueError("the state holds a number that is not finite")
         return state
-
-
-IN_USE: Final[Detector[Any]] = Ewma()
-"""The detector that scores; whoever reads a checkpoint reads it with this one."""

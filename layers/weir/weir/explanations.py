@@ -1,0 +1,50 @@
+"""Why an alert opened, in a sentence for a person."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from weir.detection import Explanation
+from weir.detection.joint import Share
+
+_SEEN: Final = {
+    "rhythm": "unusual for the time of day",
+    "level": "far from its level of late",
+    "jump": "a sudden jump",
+    "drift": "off its usual rhythm for some time",
+    "trend": "its recent level has moved away",
+    "block rhythm": "its last 20 readings are unusual for the time of day",
+    "block level": "its last 20 readings are far from its usual level",
+    "block jump": "its last 20 readings jumped",
+    "block drift": "off its usual rhythm for hours",
+    "block trend": "its level keeps moving away",
+    "habit": "unlike any of the hours around",
+    "noise": "its readings scatter unlike before",
+}
+
+_MOST_METRICS: Final = 3
+
+
+def of_value(value: float, explanation: Explanation) -> str:
+    """What came, what was expected, and what saw the difference.
+
+    >>> of_value(93.1, Explanation(72.0, 70.25, 75.9, "jump"))
+    '93.1, expected 70.25 to 75.9: a sudden jump'
+    """
+    _, low, high, channel = explanation
+    inside = low <= value <= high
+    band = f"{low:.4g} to {high:.4g}"
+    came = f"{value:.4g} is within {band}, but" if inside else f"{value:.4g}, expected {band}:"
+    return f"{came} {_SEEN[channel]}"
+
+
+def of_device(names: Sequence[str], shares: Sequence[Share]) -> str:
+    """Which metrics make the most of a device's departure from its usual state.
+
+    >>> of_device(["flow", "heat"], [Share(1, 0.75), Share(0, 0.25)])
+    'several metrics are off together: heat (75 %), flow (25 %)'
+    """
+    most = ", ".join(
+        f"{names[share.column]} ({share.share:.0%})".replace("%", " %")
+        for share in shares[:_MOST_METRICS]
+    )
+    return f"several metrics are off together: {most}"
