@@ -7,12 +7,13 @@ lists.
 
 from collections.abc import Callable
 
+from weir.detector import Ewma
+
 from benchmarks.figures import Figure, Findings
 from benchmarks.rounds import in_turn
 from benchmarks.sample import METRICS, READINGS, VALUES
 from benchmarks.transform import as_readings
 from weir.chunks import StoredChunk, pack, unpack_body
-from weir.detector import Ewma
 from weir.scoring.fold import fold
 from weir.scoring.state import DeviceState, MetricState
 

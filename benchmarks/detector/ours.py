@@ -2,14 +2,22 @@
 
 from array import array
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any, Final, NamedTuple
 
 from weir.detection import IN_USE, Detector
 
-GRID: Final[Sequence[dict[str, float]]] = ({},)
+GRID: Final[Sequence[dict[str, float]]] = (
+    {},
+    {"slow_values": 100},
+    {"slow_values": 300},
+    {"block_weight": 0.5},
+    {"block_weight": 0.85},
+)
 """What cross-validation chooses from, beside the threshold: arguments of `make`."""
 
-_PACKED_EVERY: Final = 500
+_PART: Final = 256
+"""So many values are folded at a time, as scoring does with a backlog."""
 
 
 class Scored(NamedTuple):
@@ -27,27 +35,19 @@ def make(**parameters: float) -> Detector[Any]:
 
 def score(detector: Detector[Any], times: Sequence[int], values: Sequence[float]) -> array[float]:
     """Score a series in one pass, each value from those before it alone."""
-    scores = array("d")
-    step, keep, state = detector.step, scores.append, detector.initial()
-    newest = times[0] if times else 0
-    for ts, value in zip(times, values, strict=True):
-        # A series may repeat a time or go back; for a detector, time does not go back.
-        if ts > newest:
-            newest = ts
-        state, found = step(state, newest, value)
-        keep(found)
-    return scores
+    return measure(detector, times, values).scores
 
 
 def measure(detector: Detector[Any], times: Sequence[int], values: Sequence[float]) -> Scored:
     """Score a series as `score` does, and pack the state now and then to see how large it gets."""
     scores = array("d")
     state = detector.initial()
-    newest, largest = times[0] if times else 0, 0
-    for row, (ts, value) in enumerate(zip(times, values, strict=True), 1):
-        newest = max(newest, ts)
-        state, found = detector.step(state, newest, value)
-        scores.append(found)
-        if row % _PACKED_EVERY == 0 or row == len(times):
-            largest = max(largest, len(detector.pack(state)))
+    # A series may repeat a time or go back; for a detector, time does not go back.
+    rising = list(accumulate(times, max))
+    largest = 0
+    for at in range(0, len(rising), _PART):
+        folded = detector.fold(state, rising[at : at + _PART], values[at : at + _PART])
+        state = folded.state
+        scores.extend(folded.scores)
+        largest = max(largest, len(detector.pack(state)))
     return Scored(scores, largest)

@@ -12,6 +12,7 @@ _SEEN: Final = {
     "jump": "a sudden jump",
     "drift": "off its usual rhythm for some time",
     "trend": "its recent level has moved away",
+    "stuck": "the same value for longer than ever",
     "block rhythm": "its last 20 readings are unusual for the time of day",
     "block level": "its last 20 readings are far from its usual level",
     "block jump": "its last 20 readings jumped",

@@ -1,6 +1,6 @@
 """The joint detector: a pure fold over a device's rows that says how surprising the device is.
 
-One score for all the metrics of a device, where `weir.detection.univariate` scores each by itself: a small
+One score for all the metrics of a device, beside those of each by itself: a small
 shift of several metrics at once counts for more than that of one, and the score stays up for as
 long as the device is away from its usual state, not only at the onset.
 

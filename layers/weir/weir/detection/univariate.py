@@ -30,12 +30,22 @@ from weir.detection.rhythm import (
     known_level,
     level_at,
 )
-from weir.detection.surprise import score_of, weekly_score_of
+from weir.detection.surprise import (
+    GREAT,
+    STRONG,
+    learn_excess,
+    of_rarity,
+    score_of,
+    weekly_score_of,
+)
 from weir.detection.tails import FLOATS, TailModel
 
 CHANNELS: Final = ("rhythm", "level", "jump", "drift", "trend")
 """Value less profile, value less slow mean, value less fast mean, the mean of late of the first,
 fast mean less slow mean."""
+
+SEEN: Final = (*CHANNELS, "stuck")
+_STUCK_CHANNEL: Final = len(CHANNELS)
 
 BLOCK_CHANNELS: Final = (*(f"block {name}" for name in CHANNELS), "habit", "noise")
 """The same of block means; the departure from the hours around; and log volatility."""
@@ -54,6 +64,17 @@ _GAP: Final = 20.0
 _CALM_NOISE: Final = 0.1
 """Volatility is never taken for less than this share of the usual."""
 _NOISE_CLIP: Final = 10.0
+_HABIT: Final = BLOCK_CHANNELS.index("habit")
+"""Mostly 0, so its tail says little by itself."""
+_CHANGES: Final = 100
+_RUN: Final = 12
+_RUNS: Final = 3
+_LONGEST: Final = 0xFFFF
+_STUCK: Final = 2.0
+"""A metric is stuck once its value, after 100 changes, stays the same 12 times and three times
+longer than ever. This is taken to happen once in 100 weeks, and less the longer it lasts; alerts
+go by it, the score that ranks does not."""
+_NEVER_BEATEN: Final = 1e9
 
 
 class State(NamedTuple):
@@ -72,11 +93,18 @@ class State(NamedTuple):
     slow: float = 0.0
     fast: float = 0.0
     drift: float = 0.0
+    last: float = 0.0
+    run: int = 0
+    """How many values in a row have been the same as the one before."""
+    longest: int = 0
+    changes: int = 0
+    """The longest run that has ended, and how often the value has changed, up to 255."""
     sums: tuple[float, ...] = (0.0,) * (2 + len(CHANNELS))
     """Of the block that is being filled: values, rhythm, and the distances of the channels."""
-    memory: tuple[float, ...] = (0.0,) * 6 + (1.25, 0.125, 0.0)
+    memory: tuple[float, ...] = (0.0,) * 6 + (1.25, 0.125, 0.0, 1.0, 0.0, 1.0, 0.0)
     """Of blocks: slow, fast, drift, last, volatility, usual volatility; then the sum and the
-    weight of the evidence, and the greatest surprise that was scored of late."""
+    weight of the evidence, the greatest surprise that was scored of late; then the mean excess of
+    great surprises and how many there were, and the same of strong evidence of one channel."""
     profile: tuple[float, ...] = (UNKNOWN,) * HOURS
     visits: bytes = bytes(HOURS)
     weekdays: tuple[float, ...] = (0.0,) * DAYS
@@ -101,9 +129,12 @@ class UnivariateDetector(msgspec.Struct, frozen=True):
 
     warm_up: int = 100
     """So many values of a metric score 0."""
-    slow_values: float = 150.0
-    fast_values: float = 45.0
-    """The memory of the means, in values."""
+    sure: int = 600
+    sure_blocks: int = 60
+    """After so many, the evidence of one channel alone is believed by alerts."""
+    slow_values: int = 150
+    fast_values: int = 45
+    """The memory of the means, in values; that of the fast one is the shorter."""
     hour_rate: float = 0.03
     weekday_rate: float = 0.003
     hour_clip: float = 5.0
@@ -119,7 +150,7 @@ class UnivariateDetector(msgspec.Struct, frozen=True):
     hold: int = 60
     """A surprise hides the lesser ones of so many values."""
     tail_model: TailModel = TailModel(
-        quantile=0.995, shape=0.1, forget=0.0003, gain=0.005, peak_rate=0.1, floor=1.5
+        quantile=0.995, shape=0.05, forget=0.0003, gain=0.005, peak_rate=0.1, floor=1.5
     )
 
     def initial(self) -> State:
@@ -144,21 +175,26 @@ class UnivariateDetector(msgspec.Struct, frozen=True):
         `seen` and `in_block`, if given, get the channels that saw something, and their evidence.
         One loop over locals, with its channels written out: this is what scoring costs.
         """
-        n, last_ts, block_ts, age, anchor, interval, slow, fast, drift, sums, memory = state[:11]
+        n, last_ts, block_ts, age, anchor, interval, slow, fast, drift, last = state[:10]
+        run, longest, changes, sums, memory = state[10:15]
         visits = bytearray(state.visits)
         profile, weekdays = list(state.profile), list(state.weekdays)
         tails, block_tails = list(state.tails), list(state.block_tails)
         sum_value, sum_rhythm, sum_0, sum_1, sum_2, sum_3, sum_4 = sums
-        evidence_sum, evidence_weight, standing = memory[6:]
+        evidence_sum, evidence_weight, standing, *tail = memory[6:]
+        excess, great, strong_excess, strong = tail
         blocks_memory = memory[:6]
         peak = self.tail_model.peak
-        block, hold, warm_up = self.block, self.hold, self.warm_up
+        block, hold, warm_up, sure = self.block, self.hold, self.warm_up, self.sure
         slow_values, fast_values, hour_clip = self.slow_values, self.fast_values, self.hour_clip
         weight = interval / _NOMINAL_MS if 0.0 < interval < _NOMINAL_MS else 1.0
         hour_rate, weekday_rate = self.hour_rate * weight, self.weekday_rate * weight
+        slow_rate, fast_rate = 1.0 / slow_values, 1.0 / fast_values
+        midnight = next_midnight = day = 0
         filling = n % block
-        scores: list[float] = []
-        weekly: list[float] = []
+        first = n + 1
+        scores = [0.0] * len(values)
+        weekly = scores.copy()
         for ts, value in zip(times, values, strict=True):
             if not -_LARGEST < value < _LARGEST:
                 value = _LARGEST if value > 0.0 else -_LARGEST
@@ -173,14 +209,17 @@ class UnivariateDetector(msgspec.Struct, frozen=True):
             last_ts = ts
 
             # How far from the rhythm?
-            position = ts % _DAY_MS / _HOUR_MS + 23.5
+            if not midnight <= ts < next_midnight:
+                midnight = ts - ts % _DAY_MS
+                next_midnight = midnight + _DAY_MS
+                day = ts // _DAY_MS % DAYS
+            position = (ts - midnight) / _HOUR_MS + 23.5
             hour = int(position)
             share = position - hour
             hour %= HOURS
             after = hour + 1 if hour < 23 else 0
             left = profile[hour]
             expected = left + share * (profile[after] - left)
-            day = ts // _DAY_MS % DAYS
             offset = weekdays[day]
             if expected != expected:
                 expected = known_level(left, profile[after], slow - offset)
@@ -219,46 +258,60 @@ class UnivariateDetector(msgspec.Struct, frozen=True):
             # The channels.
             from_slow = value - slow
             from_fast = value - fast
-            slow += from_slow * (1.0 / (n if n < slow_values else slow_values))
-            rate = 1.0 / (n if n < fast_values else fast_values)
-            fast += from_fast * rate
-            drift += (rhythm - drift) * rate
+            if n <= slow_values:
+                slow_rate = 1.0 / n
+                if n <= fast_values:
+                    fast_rate = slow_rate
+            slow += from_slow * slow_rate
+            fast += from_fast * fast_rate
+            drift += (rhythm - drift) * fast_rate
             trend = fast - slow
             sum_value += value
             sum_rhythm += rhythm
-            evidence = 0.0
+            evidence = strongest = 0.0
             if tails[3] <= rhythm <= tails[1]:
                 sum_0 += abs(rhythm)
             else:
                 found, distance = peak(tails, 0, rhythm, n, seen)
                 evidence += found
+                strongest = found
                 sum_0 += distance
             if tails[8] <= from_slow <= tails[6]:
                 sum_1 += abs(from_slow)
             else:
                 found, distance = peak(tails, 1, from_slow, n, seen)
                 evidence += found
+                if found > strongest:
+                    strongest = found
                 sum_1 += distance
             if tails[13] <= from_fast <= tails[11]:
                 sum_2 += abs(from_fast)
             else:
                 found, distance = peak(tails, 2, from_fast, n, seen)
                 evidence += found
+                if found > strongest:
+                    strongest = found
                 sum_2 += distance
             if tails[18] <= drift <= tails[16]:
                 sum_3 += abs(drift)
             else:
                 found, distance = peak(tails, 3, drift, n, seen)
                 evidence += found
+                if found > strongest:
+                    strongest = found
                 sum_3 += distance
             if tails[23] <= trend <= tails[21]:
                 sum_4 += abs(trend)
             else:
                 found, distance = peak(tails, 4, trend, n, seen)
                 evidence += found
+                if found > strongest:
+                    strongest = found
                 sum_4 += distance
-            if n <= warm_up:
-                evidence = 0.0
+            if n <= sure:
+                strongest = 0.0
+                if n <= warm_up:
+                    evidence = 0.0
 
             # The block.
             filling += 1
@@ -279,7 +332,7 @@ class UnivariateDetector(msgspec.Struct, frozen=True):
                 low, high = around(profile, visits, hour)
                 habit = mean - offset
                 habit = habit - high if habit > high else min(0.0, habit - low)
-                found, blocks_memory = self._weigh_block(
+                found, highest, blocks_memory = self._weigh_block(
                     blocks_memory,
                     block_tails,
                     n // block,
@@ -290,7 +343,24 @@ class UnivariateDetector(msgspec.Struct, frozen=True):
                 )
                 if found > evidence:
                     evidence = found
+                if highest > strongest:
+                    strongest = highest
                 sum_value = sum_rhythm = sum_0 = sum_1 = sum_2 = sum_3 = sum_4 = 0.0
+
+            # A value that repeats longer than ever?
+            stuck = 0.0
+            if value == last:
+                if run < _LONGEST:
+                    run += 1
+                if changes >= _CHANGES and run >= _RUN + _RUNS * longest:
+                    stuck = of_rarity(_STUCK * run / (_RUN + _RUNS * longest))
+            else:
+                last = value
+                if run > longest:
+                    longest = run
+                run = 0
+                if changes < _CHANGES:
+                    changes += 1
 
             # From evidence to surprise.
             age += 1
@@ -302,16 +372,21 @@ class UnivariateDetector(msgspec.Struct, frozen=True):
                 keep = 1.0 - self.evidence_rate
                 evidence_sum = coarse(evidence_sum * keep + evidence)
                 evidence_weight = coarse(evidence_weight * keep + 1.0)
-                weekly.append(weekly_score_of(surprise, interval))
+                level = weekly_score_of(surprise, GREAT, excess, interval)
+                alone = weekly_score_of(strongest, STRONG, strong_excess, interval)
+                weekly[n - first] = alone if alone > level else level
+                if strongest > STRONG:
+                    strong_excess, strong = learn_excess(strong_excess, strong, strongest - STRONG)
                 if surprise > standing:
+                    if surprise > GREAT:
+                        excess, great = learn_excess(excess, great, surprise - GREAT)
                     standing = coarse(surprise)
                     age = 0
-                    scores.append(score_of(surprise))
-                else:
-                    scores.append(0.0)
-            else:
-                weekly.append(0.0)
-                scores.append(0.0)
+                    scores[n - first] = score_of(surprise)
+            if stuck > weekly[n - first]:
+                weekly[n - first] = stuck
+                if seen is not None:
+                    seen.append((_STUCK_CHANNEL, _NEVER_BEATEN))
         return Folded(
             State(
                 n,
@@ -323,8 +398,15 @@ class UnivariateDetector(msgspec.Struct, frozen=True):
                 slow,
                 fast,
                 drift,
+                last,
+                run,
+                longest,
+                changes,
                 (sum_value, sum_rhythm, sum_0, sum_1, sum_2, sum_3, sum_4),
-                (*blocks_memory, evidence_sum, evidence_weight, standing),
+                (
+                    *(*blocks_memory, evidence_sum, evidence_weight, standing),
+                    *(excess, great, strong_excess, strong),
+                ),
                 tuple(profile),
                 bytes(visits),
                 tuple(weekdays),
@@ -349,8 +431,8 @@ class UnivariateDetector(msgspec.Struct, frozen=True):
         rhythm: float,
         habit: float,
         seen: list[tuple[int, float]] | None,
-    ) -> tuple[float, tuple[float, ...]]:
-        """The evidence of the block that was filled, and what is remembered of blocks now."""
+    ) -> tuple[float, float, tuple[float, ...]]:
+        """The evidence of the block, that of its strongest channel, and the memory of blocks."""
         slow, fast, drift, last, volatility, usual = memory
         if blocks == 1:
             slow = fast = last = mean
@@ -371,7 +453,7 @@ class UnivariateDetector(msgspec.Struct, frozen=True):
         slow = coarse(slow + slow_rate * from_slow)
         fast = coarse(fast + fast_rate * from_fast)
         residuals = (rhythm, from_slow, from_fast, drift, fast - slow, habit, noise)
-        evidence = 0.0
+        evidence = strongest = 0.0
         model = self.tail_model
         for channel, residual in enumerate(residuals):
             at = channel * FLOATS
@@ -379,11 +461,15 @@ class UnivariateDetector(msgspec.Struct, frozen=True):
             if not tails[at + 3] <= residual <= tails[at + 1]:
                 found, distance = model.peak(tails, channel, residual, blocks, seen)
                 evidence += found
+                if channel != _HABIT and found > strongest:
+                    strongest = found
             model.learn(tails, channel, distance, blocks, 1)
         if blocks <= self.block_warm_up:
             evidence = 0.0
+        if blocks <= self.sure_blocks:
+            strongest = 0.0
         memory = (slow, fast, coarse(drift), coarse(mean), coarse(volatility), coarse(usual))
-        return evidence * self.block_weight, memory
+        return evidence * self.block_weight, strongest, memory
 
     def explain(self, state: State, ts: int, value: float) -> Explanation:
         """The band that the profile and its tails allow, and the strongest channel."""
@@ -395,7 +481,7 @@ class UnivariateDetector(msgspec.Struct, frozen=True):
         expected += state.anchor if state.n else value
         _, upper, _, lower, _ = state.tails[:FLOATS]
         weight = self.block_weight
-        found = [(evidence, CHANNELS[channel]) for channel, evidence in seen]
+        found = [(evidence, SEEN[channel]) for channel, evidence in seen]
         found += [(evidence * weight, BLOCK_CHANNELS[channel]) for channel, evidence in in_block]
         channel = max(found)[1] if found else CHANNELS[0]
         return Explanation(expected, expected + lower, expected + upper, channel)

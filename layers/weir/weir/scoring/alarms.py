@@ -23,6 +23,9 @@ _JOINT_RARITY: Final = 3.0
 _JOINT_NOMINAL: Final = 4.0
 """The same of a row that opens an alert at `_JOINT_RATE` false alerts a week."""
 _JOINT_RATE: Final = 0.1
+_JOINT_YOUNG: Final = 300
+_JOINT_CAUTION: Final = 3.0
+"""For so many rows an alert of the device needs so much more: it has yet to see its habits."""
 
 
 class Rules(msgspec.Struct, frozen=True):
@@ -91,13 +94,13 @@ class MetricWatch(NamedTuple):
         """Return the alarm after the last value; add to `happened` what is to be told."""
         rate = self.rule.false_alerts_per_week
         least = threshold_of(rate)
-        scored = zip(self.series.times, self.folded.scores, self.folded.weekly, strict=True)
-        for at, (ts, score, weekly) in enumerate(scored):
+        scored = zip(self.series.times, self.folded.weekly, strict=True)
+        for at, (ts, weekly) in enumerate(scored):
             if alarm is not None:
                 alarm, cleared = follow(alarm, self.name, ts, weekly, least)
                 if cleared is not None:
                     happened.append(cleared)
-            elif score > 0.0 and weekly >= least and not self.rule.ignore:
+            elif weekly >= least and not self.rule.ignore:
                 # The rate is for the device: each of its metrics has a share.
                 if weekly < threshold_of(rate / self.series.company[at]):
                     continue
@@ -132,7 +135,7 @@ def score_group(
     learned, alarm = group.learned, group.alarm
     happened: list[Transition] = []
     rarity = _JOINT_NOMINAL - log10(rule.false_alerts_per_week / _JOINT_RATE)
-    threshold = max(0.0, rarity) / (max(0.0, rarity) + _JOINT_RARITY)
+    threshold, young = _joint_score(rarity), _joint_score(_JOINT_CAUTION * rarity)
     ts = group.watermark
     for ts in sorted(rows):
         row, before = rows[ts], learned
@@ -141,9 +144,14 @@ def score_group(
             alarm, cleared = follow(alarm, DEVICE, ts, score, threshold)
             if cleared is not None:
                 happened.append(cleared)
-        elif score >= threshold and score > 0.0 and not rule.ignore:
+        elif score >= (threshold if before.rows >= _JOINT_YOUNG else young) and not rule.ignore:
             alarm = Alarm(ts, score, ts, 0)
             if ts > group.quiet_until:
                 because = explanations.of_device(names, JOINT.explain(before, row))
                 happened.append(Opened(DEVICE, ts, score, because))
     return GroupState(ts, learned, alarm, group.quiet_until), happened
+
+
+def _joint_score(rarity: float) -> float:
+    """The joint score of a row that is 10^-`rarity` rare."""
+    return max(rarity, 0.1) / (max(rarity, 0.1) + _JOINT_RARITY)
