@@ -15,6 +15,8 @@ ENVIRONMENT = {
     "READINGS_TABLE": "readings",
     "STATES_TABLE": "states",
     "ALERTS_TABLE": "alerts",
+    "CONTROLS_TABLE": "controls",
+    "FALSE_ALERTS_PER_WEEK": "0.1",
     "LAKE_STREAM": "weir-lake",
     "RETENTION_DAYS": "30",
     "ACCEPT_PAST_DAYS": "7",

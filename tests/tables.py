@@ -6,7 +6,12 @@ from typing import Any
 from cfnlint.decode.cfn_yaml import load
 
 TEMPLATE = Path(__file__).parent.parent / "template.yaml"
-NAMES = {"ReadingsTable": "readings", "StatesTable": "states", "AlertsTable": "alerts"}
+NAMES = {
+    "ReadingsTable": "readings",
+    "StatesTable": "states",
+    "AlertsTable": "alerts",
+    "ControlsTable": "controls",
+}
 _SETTINGS = (
     "AttributeDefinitions",
     "KeySchema",
@@ -17,7 +22,7 @@ _SETTINGS = (
 
 
 def create_tables(dynamodb: Any) -> None:
-    """Create the tables `readings`, `states` and `alerts`."""
+    """Create the tables `readings`, `states`, `alerts` and `controls`."""
     resources = load(str(TEMPLATE))["Resources"]
     for resource, name in NAMES.items():
         properties = resources[resource]["Properties"]

@@ -5,7 +5,18 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from weir_cli.commands import alerts, audit, backtest, logs, readings, run, send, simulate, stack
+from weir_cli.commands import (
+    alerts,
+    audit,
+    backtest,
+    controls,
+    logs,
+    readings,
+    run,
+    send,
+    simulate,
+    stack,
+)
 from weir_cli.console import say
 from weir_cli.errors import Problem, explained
 
@@ -41,3 +52,4 @@ app.command()(alerts.alerts)
 app.command()(readings.readings)
 app.command()(audit.audit)
 app.command()(logs.logs)
+app.add_typer(controls.controls, name="controls")

@@ -24,6 +24,7 @@ class Target:
     readings_table: str
     states_table: str
     alerts_table: str
+    controls_table: str
     lake_bucket: str
     failure_bucket: str
     client: Callable[[str], Any]
@@ -60,6 +61,7 @@ def of_status(status: Any) -> Target:
         readings_table=status.readings_table,
         states_table=status.states_table,
         alerts_table=status.alerts_table,
+        controls_table=status.controls_table,
         lake_bucket=status.lake_bucket,
         failure_bucket=status.failure_bucket,
         client=clients.client,
@@ -91,6 +93,7 @@ def deployed(stack_name: str, session: Any = None) -> Target:
             readings_table=outputs["ReadingsTable"],
             states_table=outputs["StatesTable"],
             alerts_table=outputs["AlertsTable"],
+            controls_table=outputs["ControlsTable"],
             lake_bucket=outputs["LakeBucket"],
             failure_bucket=outputs["FailureBucket"],
             client=session.client,

@@ -7,6 +7,7 @@ from typing import Any
 from weir.chunks import StoredChunk, UnreadableChunk, unpack_body
 from weir.detection import IN_USE
 from weir.observability import MetricLine, make_logger
+from weir.scoring.alarms import Rules
 from weir.scoring.memory import MemoryCache
 from weir.scoring.scorer import Outcome, Scorer
 from weir.scoring.state import Checkpoint, UnreadableState
@@ -14,6 +15,7 @@ from weir.settings import ScoreSettings
 from weir.storage.alert_store import AlertStore
 from weir.storage.checkpoint_store import CheckpointStore
 from weir.storage.clients import client
+from weir.storage.control_store import ControlStore
 from weir.storage.reading_store import ReadingStore
 from weir.storage.retry import Deadline
 
@@ -36,10 +38,15 @@ def _unreadable_state(device_id: str, error: UnreadableState) -> None:
     logger.error("unreadable state", extra={"device_id": device_id, "why": str(error)})
 
 
+def _unreadable_control(key: str, why: str) -> None:
+    logger.error("unreadable control", extra={"key": key, "why": why})
+
+
 dynamodb = client("dynamodb", attempts=4)
 readings = ReadingStore(dynamodb, settings.readings_table, on_unreadable=_unreadable_chunk)
 checkpoints = CheckpointStore(dynamodb, settings.states_table, detector, _unreadable_state)
 alerts = AlertStore(dynamodb, settings.alerts_table, retention_s=settings.alert_retention_s)
+controls = ControlStore(dynamodb, settings.controls_table, _unreadable_control)
 scorer = Scorer(readings, checkpoints, alerts, detector, MemoryCache())
 
 
@@ -52,8 +59,14 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         if record["eventName"] != "REMOVE":  # the mapping's filter stops expired items already
             rung.setdefault(record["dynamodb"]["Keys"]["pk"]["S"], []).append(record)
     known = checkpoints.get_all(list(rung), deadline)
+    rules = {
+        device_id: Rules(set_for, settings.false_alerts_per_week)
+        for device_id, set_for in controls.get_all(list(rung), deadline).items()
+    }
     visits = {
-        device_id: executor.submit(_score, device_id, records, known.get(device_id), deadline)
+        device_id: executor.submit(
+            _score, device_id, records, known.get(device_id), rules[device_id], deadline
+        )
         for device_id, records in rung.items()
     }
     total: dict[str, int] = dict.fromkeys(Outcome.__struct_fields__, 0)
@@ -88,11 +101,12 @@ def _score(
     device_id: str,
     records: list[dict[str, Any]],
     checkpoint: Checkpoint | None,
+    rules: Rules,
     deadline: Deadline,
 ) -> Outcome:
     if deadline.left <= 0:
         raise TimeoutError("no time was left to begin")
-    return scorer.score(device_id, [_chunk(record) for record in records], checkpoint)
+    return scorer.score(device_id, [_chunk(record) for record in records], checkpoint, rules)
 
 
 def _chunk(record: dict[str, Any]) -> StoredChunk:

@@ -168,6 +168,7 @@ def _status(
         readings_table=outputs["ReadingsTable"],
         states_table=outputs["StatesTable"],
         alerts_table=outputs["AlertsTable"],
+        controls_table=outputs["ControlsTable"],
         lake_bucket=outputs["LakeBucket"],
         failure_bucket=outputs["FailureBucket"],
         firehose=outputs["LakeStream"],

@@ -26,6 +26,7 @@ class StackStatus:
     readings_table: str
     states_table: str
     alerts_table: str
+    controls_table: str
     lake_bucket: str
     failure_bucket: str
     firehose: str

@@ -19,6 +19,7 @@ from weir.scoring.memory import MemoryCache
 from weir.scoring.scorer import Scorer
 from weir.storage.alert_store import AlertStore
 from weir.storage.checkpoint_store import CheckpointStore
+from weir.storage.control_store import ControlStore
 from weir.storage.lake_stream import LakeStream
 from weir.storage.reading_store import ReadingStore
 
@@ -53,6 +54,7 @@ class Pipeline:
         """A fresh execution environment of `score`: nothing remembered."""
         client = dynamodb or self.dynamodb
         self.score.checkpoints = CheckpointStore(client, "states", Ewma())  # type: ignore[attr-defined]
+        self.score.controls = ControlStore(client, "controls")  # type: ignore[attr-defined]
         self.score.scorer = Scorer(  # type: ignore[attr-defined]
             ReadingStore(client, "readings"),
             self.score.checkpoints,

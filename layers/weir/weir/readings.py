@@ -14,6 +14,7 @@ import msgspec
 
 MAX_METRICS: Final = 64
 MAX_NAME_LENGTH: Final = 128
+RESERVED_NAME: Final = "*"
 MAX_TAGS: Final = 16
 MAX_TAG_VALUE_LENGTH: Final = 256
 
@@ -132,7 +133,12 @@ def ts_out_of_window(ts: int, window: Window) -> InvalidReading:
 
 
 def check_metric_name(name: str) -> None:
-    """Raise `InvalidReading` unless `name` is printable and of 1 to 128 characters."""
+    """Raise `InvalidReading` unless `name` is printable, of 1 to 128 characters, and not "*"."""
+    if name == RESERVED_NAME:
+        raise InvalidReading(
+            "invalid_metric_name",
+            'metrics has the name "*"; it stands for the device as a whole and can be no metric',
+        )
     if not 1 <= len(name) <= MAX_NAME_LENGTH or not name.isprintable():
         raise InvalidReading(
             "invalid_metric_name",

@@ -6,6 +6,8 @@ from typing import Self
 
 import msgspec
 
+from weir.controls import LEAST_RATE, MOST_RATE
+
 _DAY_MS = 86_400_000
 
 
@@ -31,12 +33,14 @@ class IngestSettings(msgspec.Struct, frozen=True):
 
 
 class ScoreSettings(msgspec.Struct, frozen=True):
-    """Which tables `score` reads and writes, and how long alerts stay."""
+    """Which tables `score` reads and writes, how long alerts stay, and how many may be false."""
 
     readings_table: str
     states_table: str
     alerts_table: str
     alert_retention_s: int
+    controls_table: str
+    false_alerts_per_week: float
 
     @classmethod
     def read(cls, environ: Mapping[str, str] = os.environ) -> Self:
@@ -46,4 +50,15 @@ class ScoreSettings(msgspec.Struct, frozen=True):
             environ["STATES_TABLE"],
             environ["ALERTS_TABLE"],
             int(environ["ALERT_RETENTION_DAYS"]) * 86_400,
+            environ["CONTROLS_TABLE"],
+            _rate(environ["FALSE_ALERTS_PER_WEEK"]),
         )
+
+
+def _rate(text: str) -> float:
+    rate = float(text)
+    if not LEAST_RATE <= rate <= MOST_RATE:
+        raise ValueError(
+            f"FALSE_ALERTS_PER_WEEK is {text}; it must lie from {LEAST_RATE} to {MOST_RATE:g}"
+        )
+    return rate

@@ -2,10 +2,13 @@
 
 import struct
 from collections import Counter
+from collections.abc import Sequence
 
 import pytest
 from benchmarks.detector.cross_validation import cross_validated, folds
 from benchmarks.detector.labelled import Series
+
+from weir.detection import Explanation, Folded
 
 
 class Scaled:
@@ -21,6 +24,13 @@ class Scaled:
 
     def step(self, state: float, ts: int, value: float) -> tuple[float, float]:
         return state, value * self.gain
+
+    def fold(self, state: float, times: Sequence[int], values: Sequence[float]) -> Folded[float]:
+        scores = [value * self.gain for value in values]
+        return Folded(state, scores, scores)
+
+    def explain(self, state: float, ts: int, value: float) -> Explanation:
+        raise NotImplementedError
 
     def pack(self, state: float) -> bytes:
         return struct.pack("<d", state)

@@ -57,7 +57,7 @@ def test_alerts_are_read_once_each(
     shown: Any, device: str | None, since: int, expected: list[Alert]
 ) -> None:
     reader = AlertReader(
-        Target("local", "", "", "", "alerts", "", "", client=lambda _: None),
+        Target("local", "", "", "", "alerts", "", "", "", client=lambda _: None),
         since=since, device=device, shown=shown,
     )  # fmt: skip
     reader._store = AlertsOf()  # type: ignore[assignment]

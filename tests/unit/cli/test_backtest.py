@@ -6,7 +6,7 @@ import struct
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
 from weir.alerts import CALM_READINGS
-from weir.detection import IN_USE, Folded
+from weir.detection import IN_USE, Explanation, Folded
 from weir_cli.backtest import Outcome, backtest
 from weir_cli.backtest_plot import Trace, draw
 from weir_cli.main import app
@@ -22,13 +22,6 @@ from weir_cli.main import app
 DAY = "2014-04-14 23:55:00"
 NAB = f"timestamp,value\n{DAY},1.50\n2014-04-15 00:00:00.000000,2\n"
 HOUR = 3_600_000
-
-
-class Expected(NamedTuple):
-    expected: float
-    low: float
-    high: float
-    channel: str
 
 
 class Last:
@@ -48,8 +41,12 @@ class Last:
         scores = [distance / (1.0 + distance) for distance in distances]
         return Folded(values[-1] if values else state, scores, scores)
 
-    def explain(self, state: float, ts: int, value: float) -> Expected:
-        return Expected(state, state - 1.0, state + 1.0, "level")
+    def step(self, state: float, ts: int, value: float) -> tuple[float, float]:
+        folded = self.fold(state, (ts,), (value,))
+        return folded.state, folded.scores[0]
+
+    def explain(self, state: float, ts: int, value: float) -> Explanation:
+        return Explanation(state, state - 1.0, state + 1.0, "level")
 
     def pack(self, state: float) -> bytes:
         return struct.pack("<d", state)

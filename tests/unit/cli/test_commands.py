@@ -23,6 +23,7 @@ STATUS = StackStatus(
     readings_table="readings",
     states_table="states",
     alerts_table="alerts",
+    controls_table="controls",
     lake_bucket="lake",
     failure_bucket="failures",
     firehose="lake",

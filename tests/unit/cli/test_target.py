@@ -9,6 +9,7 @@ from weir_cli.errors import Problem
 
 OUTPUTS = {
     "ApiUrl": "https://api", "ReadingsTable": "r", "StatesTable": "s", "AlertsTable": "a",
+    "ControlsTable": "c",
     "LakeBucket": "l", "FailureBucket": "f",
 }  # fmt: skip
 

@@ -11,17 +11,22 @@ SPLIT: Final = float((1 << 24) + 1)
 """`x * SPLIT - (x * SPLIT - x)` is x rounded to 29 bits (Dekker, Numerische Mathematik 18, 1971);
 exact for magnitudes up to 1e300 / SPLIT."""
 
+TINY: Final = 1e-290
+"""What is smaller counts as 0, far above where doubles lose bits."""
+
 BYTES: Final = 5
 
 
 def coarse(value: float) -> float:
-    """`value` rounded to 29 significant bits.
+    """`value` rounded to 29 significant bits, or 0.
 
     >>> coarse(0.1) == 0.1
     False
     >>> coarse(coarse(0.1)) == coarse(0.1)
     True
     """
+    if -TINY < value < TINY:
+        return 0.0
     split = value * SPLIT
     return split - (split - value)
 

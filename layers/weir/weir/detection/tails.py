@@ -25,7 +25,7 @@ FLOATS: Final = 5
 """So many floats a channel."""
 
 _HUGE: Final = 1e300
-_NEVER_SEEN: Final = 14.0
+_NEVER_SEEN: Final = 40.0
 """The evidence of a residual in a channel that was constant."""
 _SETTLING: Final = 20
 """For so many values the scale is a plain mean, without a bound on what one adds."""

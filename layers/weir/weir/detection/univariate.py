@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from weir.detection import layout
-from weir.detection.coarse import SPLIT, coarse
+from weir.detection.coarse import SPLIT, TINY, coarse
 from weir.detection.interface import Explanation, Folded
 from weir.detection.rhythm import (
     DAYS,
@@ -248,12 +248,14 @@ class UnivariateDetector(msgspec.Struct, frozen=True):
             else:
                 learned = value - offset
                 visits[hour] = 1
-            split = learned * SPLIT
-            profile[hour] = split - (split - learned)
+            split = learned * SPLIT  # coarse(), in place
+            known = learned > TINY or learned < -TINY
+            profile[hour] = split - (split - learned) if known else 0.0
             rate = 1.0 / (n + _WEEKDAY_PRIOR)
             offset += (rate if rate > weekday_rate else weekday_rate) * rhythm
             split = offset * SPLIT
-            weekdays[day] = split - (split - offset)
+            known = offset > TINY or offset < -TINY
+            weekdays[day] = split - (split - offset) if known else 0.0
 
             # The channels.
             from_slow = value - slow

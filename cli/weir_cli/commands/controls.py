@@ -1,0 +1,125 @@
+"""`weir controls`: fewer alerts, or more, of the fleet, a device, or a metric."""
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from weir_cli.errors import Problem
+from weir_cli.options import StackName
+
+if TYPE_CHECKING:
+    from weir.storage.control_store import ControlStore
+
+controls = typer.Typer(
+    no_args_is_help=True, help="Say what opens alerts: of the fleet, a device, or a metric."
+)
+
+Device = Annotated[
+    str, typer.Argument(metavar="DEVICE", help="A device's id, or * (quoted) for all.")
+]
+Metric = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[METRIC]", help="One metric, or * (quoted) for the device as a whole; else all."
+    ),
+]
+
+
+class Direction(StrEnum):
+    """Which departures from the expected open alerts."""
+
+    BOTH = "both"
+    ABOVE = "above"
+    BELOW = "below"
+
+
+@controls.command("list")
+def show(
+    as_json: Annotated[bool, typer.Option("--json", help="JSON, one line a control.")] = False,
+    stack_name: StackName = None,
+) -> None:
+    """List all that is set."""
+    import msgspec
+
+    from weir_cli.console import put, put_json, say
+
+    found = 0
+    for device_id, own, metrics in _store(stack_name).all():
+        for metric, control in (("", own), *sorted(metrics.items())):
+            fields = msgspec.to_builtins(control)
+            if not fields:
+                continue
+            found += 1
+            if as_json:
+                put_json({"device_id": device_id, "metric": metric or None, **fields})
+            else:
+                texts = ", ".join(f"{name} {value}" for name, value in fields.items())
+                put(f"{device_id}  {metric or '(all metrics)'}  {texts}")
+    if not found and not as_json:
+        say("no controls are set")
+
+
+@controls.command("set")
+def put(
+    device: Device,
+    metric: Metric = None,
+    direction: Annotated[
+        Direction | None, typer.Option(help="Alert on values above the expected, below, or both.")
+    ] = None,
+    minimum: Annotated[
+        float | None, typer.Option(help="The least departure to alert on, in the metric's unit.")
+    ] = None,
+    ignore: Annotated[
+        bool | None, typer.Option("--ignore/--no-ignore", help="Open no alerts at all.")
+    ] = None,
+    false_alerts: Annotated[
+        float | None,
+        typer.Option("--false-alerts", help="False alerts a week that a device may open."),
+    ] = None,
+    stack_name: StackName = None,
+) -> None:
+    """Set controls; those that are not named here stay as they were."""
+    import msgspec
+
+    from weir.controls import control_of
+    from weir_cli.console import say
+
+    named = {
+        "direction": None if direction is None else direction.value,
+        "minimum": minimum,
+        "ignore": ignore,
+        "false_alerts_per_week": false_alerts,
+    }
+    changes: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
+    if not changes:
+        raise Problem("Nothing to set: name --direction, --minimum, --ignore or --false-alerts.")
+    store = _store(stack_name)
+    own, metrics = store.get(device)
+    before = own if metric is None else metrics.get(metric)
+    try:
+        control = control_of({**msgspec.to_builtins(before or {}), **changes})
+    except ValueError as error:
+        raise Problem(f"{error}.") from error
+    store.put(device, metric, control)
+    say("set; in force within a minute")
+
+
+@controls.command("clear")
+def clear(device: Device, metric: Metric = None, stack_name: StackName = None) -> None:
+    """Take back what was set for a metric, or for a device with all its metrics."""
+    from weir_cli.console import say
+
+    _store(stack_name).remove(device, metric)
+    say("cleared; in force within a minute")
+
+
+def _store(stack_name: str | None) -> "ControlStore":
+    from weir.storage.control_store import ControlStore
+    from weir_cli.console import say
+    from weir_cli.target import resolve
+
+    target = resolve(stack_name)
+    return ControlStore(
+        target.client("dynamodb"), target.controls_table, lambda key, why: say(f"{key}: {why}")
+    )
