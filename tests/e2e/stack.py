@@ -13,6 +13,7 @@ from weir.detection import IN_USE
 from weir.scoring.fold import fold
 from weir.storage.alert_store import AlertStore
 from weir.storage.checkpoint_store import CheckpointStore
+from weir.storage.control_store import ControlStore
 from weir.storage.reading_store import ReadingStore
 from weir_local.aws import client
 from weir_local.control import Control
@@ -47,6 +48,10 @@ class Stack:
     @cached_property
     def alerts(self) -> AlertStore:
         return AlertStore(self.dynamodb, self.status.alerts_table)
+
+    @cached_property
+    def controls(self) -> ControlStore:
+        return ControlStore(self.dynamodb, self.status.controls_table)
 
     def post(self, body: bytes, **headers: str) -> httpx.Response:
         """POST `body`; a header's name is given with underscores."""

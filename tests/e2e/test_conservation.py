@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.stack import Stack
+from weir.controls import Control
 from weir.readings import format_ts
 
 pytestmark = pytest.mark.e2e
@@ -97,6 +98,7 @@ def test_a_file_of_real_data_arrives_whole_and_sending_it_again_changes_nothing(
     distinct = {row["timestamp"] for row in rows}
     assert (len(rows), len(distinct)) == (22_695, 22_683)
     device_id = "machine"
+    stack.controls.put(device_id, None, Control(false_alerts_per_week=1.0))
 
     send(stack, device_id)
     stack.settle()
@@ -109,6 +111,7 @@ def test_a_file_of_real_data_arrives_whole_and_sending_it_again_changes_nothing(
     assert stack.scored(device_id) == 22_683
     alerts = list(stack.alerts.of_device(device_id))
     assert alerts
+    assert all(alert.because for alert in alerts)
 
     polled = stack.control.counts()["stream"]["records_polled"]
     send(stack, device_id)

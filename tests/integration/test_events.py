@@ -101,7 +101,7 @@ SCORE = {
     "insert": Scored({"pump-7": 5}),
     "several_devices": Scored({"pump-7": 10, "pump-8": 5, "pump-9": 5}),
     "duplicate": Scored({"pump-7": 5}),
-    "anomaly": Scored({"pump-7": 64}, {"pump-7": ["*"]}),
+    "anomaly": Scored({"pump-7": 400}, {"pump-7": ["*", "temperature"]}),
     "late": Scored({"pump-7": 10}),
     "poison_among_good": Scored({"pump-7": 5, "pump-9": 5}, failed=1),
     "expired": Scored({"pump-8": 5}),

@@ -1,6 +1,6 @@
 """The Controls table: one item a device, and one for the fleet.
 
-pk "pump-7" or "*"   own: a control in JSON   metrics: a map from names to controls in JSON
+pk "pump-7" or "*"   own: a control in JSON   by_metric: a map from names to controls in JSON
 
 `score` reads it, operators write it. A worker keeps what it read for a minute, what is absent
 too, so that scoring costs next to no reads here.
@@ -101,15 +101,15 @@ class ControlStore:
             return
         # Two steps, since a place in a map can only be set once the map is there.
         empty: dict[str, Any] = {":empty": {"M": {}}}
-        self._update(key, "SET metrics = if_not_exists(metrics, :empty)", {}, empty)
-        self._update(key, "SET metrics.#metric = :control", {"#metric": metric}, text)
+        self._update(key, "SET by_metric = if_not_exists(by_metric, :empty)", {}, empty)
+        self._update(key, "SET by_metric.#metric = :control", {"#metric": metric}, text)
 
     def remove(self, key: str, metric: str | None) -> None:
         """Take back what was set for a metric, or for a device or the fleet, metrics and all."""
         if metric is None:
             self._dynamodb.delete_item(TableName=self._table, Key={"pk": {"S": key}})
         elif metric in self.get(key)[1]:
-            self._update(key, "REMOVE metrics.#metric", {"#metric": metric}, {})
+            self._update(key, "REMOVE by_metric.#metric", {"#metric": metric}, {})
 
     def _update(
         self, key: str, expression: str, names: dict[str, str], values: dict[str, Any]
@@ -135,7 +135,7 @@ class ControlStore:
     def _item(self, item: dict[str, Any]) -> _Item:
         key = item["pk"]["S"]
         own = self._control(key, item["own"]["S"]) if "own" in item else Control()
-        metrics = item.get("metrics", {}).get("M", {})
+        metrics = item.get("by_metric", {}).get("M", {})
         return own, {name: self._control(key, text["S"]) for name, text in metrics.items()}
 
     def _control(self, key: str, text: str) -> Control:

@@ -1,0 +1,143 @@
+"""The Controls table, as operators write it and score reads it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+from typer.testing import CliRunner
+
+from tests.tables import create_tables
+from weir.controls import FLEET, Control, Controls
+from weir.storage.control_store import ControlStore
+from weir.storage.retry import Deadline
+from weir_cli import target
+from weir_cli.main import app
+
+
+@pytest.fixture
+def dynamodb() -> Iterator[Any]:
+    with mock_aws():
+        client = boto3.client("dynamodb", region_name="eu-west-1")
+        create_tables(client)
+        yield client
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Counting:
+    """A client that counts its batch reads, and can be away."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self.reads = 0
+        self.away = False
+
+    def batch_get_item(self, **arguments: Any) -> Any:
+        self.reads += 1
+        table = "missing" if self.away else "controls"
+        keys = arguments["RequestItems"]["controls"]
+        return self._client.batch_get_item(RequestItems={table: keys})
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+
+def soon() -> Deadline:
+    return Deadline(5.0)
+
+
+def test_what_is_set_for_fleet_device_and_metric_is_read_together(dynamodb: Any) -> None:
+    store = ControlStore(dynamodb, "controls")
+    store.put(FLEET, None, Control(direction="above"))
+    store.put("a", None, Control(minimum=2.0))
+    store.put("a", "flow", Control(ignore=True))
+    store.put("a", "heat", Control(minimum=9.0))
+    assert store.get_all(["a", "b"], soon()) == {
+        "a": Controls(
+            Control(direction="above"),
+            Control(minimum=2.0),
+            {"flow": Control(ignore=True), "heat": Control(minimum=9.0)},
+        ),
+        "b": Controls(Control(direction="above")),
+    }
+    store.remove("a", "flow")
+    assert store.get("a") == (Control(minimum=2.0), {"heat": Control(minimum=9.0)})
+    store.remove("a", None)
+    assert [key for key, *_ in store.all()] == [FLEET]
+
+
+def test_a_worker_reads_what_is_set_or_not_once_a_minute(dynamodb: Any) -> None:
+    client, clock = Counting(dynamodb), Clock()
+    store = ControlStore(client, "controls", clock=clock)
+    assert store.get_all(["a"], soon()) == {"a": Controls()}
+    store.put("a", "m", Control(ignore=True))
+    assert store.get_all(["a"], soon()) == {"a": Controls()}
+    assert client.reads == 1
+    clock.now = 61.0
+    assert store.get_all(["a"], soon())["a"].metrics == {"m": Control(ignore=True)}
+    assert client.reads == 2
+
+
+def test_more_devices_than_a_call_takes_are_read_in_parts(dynamodb: Any) -> None:
+    client = Counting(dynamodb)
+    found = ControlStore(client, "controls").get_all([f"d{at}" for at in range(250)], soon())
+    assert len(found) == 250
+    assert client.reads == 3
+
+
+def test_what_was_known_holds_while_the_table_is_away(dynamodb: Any) -> None:
+    client, clock, told = Counting(dynamodb), Clock(), list[str]()
+    store = ControlStore(client, "controls", lambda key, why: told.append(why), clock=clock)
+    store.put("a", None, Control(ignore=True))
+    before = store.get_all(["a"], soon())
+    clock.now, client.away = 61.0, True
+    assert store.get_all(["a"], soon()) == before
+    assert len(told) == 1
+
+
+def test_a_control_that_cannot_be_read_is_reported_and_holds_for_nothing(dynamodb: Any) -> None:
+    told: list[tuple[str, str]] = []
+    store = ControlStore(dynamodb, "controls", lambda key, why: told.append((key, why)))
+    dynamodb.put_item(
+        TableName="controls",
+        Item={
+            "pk": {"S": "a"},
+            "own": {"S": '{"minimum": "much"}'},
+            "by_metric": {"M": {"m": {"S": '{"ignore": true}'}, "n": {"S": "{"}}},
+        },
+    )
+    assert store.get_all(["a"], soon())["a"].of("m", 0.1).ignore
+    assert [key for key, _ in told] == ["a", "a"]
+
+
+def test_the_command_sets_lists_and_clears(dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = target.Target(
+        "test", "", "", "", "", "controls", "", "", client=lambda service: dynamodb
+    )
+    monkeypatch.setattr(target, "resolve", lambda stack_name: here)
+
+    def weir(*arguments: str) -> str:
+        result = CliRunner().invoke(app, ["controls", *arguments])
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    weir("set", "pump-7", "flow", "--direction", "above", "--minimum", "2.5")
+    weir("set", "pump-7", "flow", "--ignore")
+    weir("set", "*", "--false-alerts", "0.5")
+    assert sorted(weir("list").splitlines()) == [
+        "*  (all metrics)  false_alerts_per_week 0.5",
+        "pump-7  flow  direction above, minimum 2.5, ignore True",
+    ]
+    weir("clear", "pump-7", "flow")
+    weir("clear", "*")
+    assert "no controls are set" in weir("list")
+    refused = CliRunner().invoke(app, ["controls", "set", "pump-7", "--minimum", "-1"])
+    assert refused.exit_code == 1
+    assert "minimum is the number -1.0; it must be finite" in str(refused.output)
