@@ -14,7 +14,7 @@ from typing import Final
 
 from rich.console import Console
 
-from benchmarks.detector import report
+from benchmarks.detector import fleet, report
 from benchmarks.detector.cost import costs
 from benchmarks.detector.cross_validation import cross_validated
 from benchmarks.detector.import_cost import import_ms
@@ -46,6 +46,7 @@ def main() -> int:
     if importlib.util.find_spec(_SKAB) is not None:
         skab: Mapping[str, float] = importlib.import_module(_SKAB).run(options.data)
         figures |= skab
+    figures |= fleet.run()
     if options.json:
         options.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     return 0

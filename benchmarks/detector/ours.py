@@ -11,8 +11,10 @@ GRID: Final[Sequence[dict[str, float]]] = (
     {},
     {"slow_values": 100},
     {"slow_values": 300},
+    {"fast_values": 30},
     {"block_weight": 0.5},
     {"block_weight": 0.85},
+    {"hour_rate": 0.05},
 )
 """What cross-validation chooses from, beside the threshold: arguments of `make`."""
 

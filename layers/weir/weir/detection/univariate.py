@@ -13,7 +13,7 @@ be compared, and one that often jumps has to jump further (`weir.detection.surpr
 """
 
 from collections.abc import Sequence
-from math import log
+from math import inf, log
 from typing import Final, NamedTuple
 
 import msgspec
@@ -193,6 +193,8 @@ class UnivariateDetector(msgspec.Struct, frozen=True):
         midnight = next_midnight = day = 0
         filling = n % block
         first = n + 1
+        heard = n - age
+        gap = _GAP * interval or inf
         scores = [0.0] * len(values)
         weekly = scores.copy()
         for ts, value in zip(times, values, strict=True):
@@ -203,7 +205,7 @@ class UnivariateDetector(msgspec.Struct, frozen=True):
                 anchor = value
                 block_ts = ts
             value -= anchor
-            if ts - last_ts > _GAP * interval > 0.0:
+            if ts - last_ts > gap:
                 fast = value
                 drift = 0.0
             last_ts = ts
@@ -328,6 +330,7 @@ class UnivariateDetector(msgspec.Struct, frozen=True):
                     most = 3.0 * block * interval + 1000.0
                     mean = (passed if passed < most else most) / block
                     interval += _INTERVAL_RATE * (mean - interval)
+                gap = _GAP * interval or inf
                 weight = interval / _NOMINAL_MS if 0.0 < interval < _NOMINAL_MS else 1.0
                 hour_rate, weekday_rate = self.hour_rate * weight, self.weekday_rate * weight
                 mean = sum_value / block
@@ -351,41 +354,40 @@ class UnivariateDetector(msgspec.Struct, frozen=True):
 
             # A value that repeats longer than ever?
             stuck = 0.0
-            if value == last:
+            if value != last:
+                last = value
+                if run:
+                    if run > longest:
+                        longest = run
+                    run = 0
+                if changes < _CHANGES:
+                    changes += 1
+            else:
                 if run < _LONGEST:
                     run += 1
                 if changes >= _CHANGES and run >= _RUN + _RUNS * longest:
                     stuck = of_rarity(_STUCK * run / (_RUN + _RUNS * longest))
-            else:
-                last = value
-                if run > longest:
-                    longest = run
-                run = 0
-                if changes < _CHANGES:
-                    changes += 1
 
             # From evidence to surprise.
-            age += 1
-            if age >= hold:
-                age = hold
-                standing = 0.0
             if evidence > 0.0:
                 surprise = evidence * evidence_weight / evidence_sum
                 keep = 1.0 - self.evidence_rate
                 evidence_sum = coarse(evidence_sum * keep + evidence)
                 evidence_weight = coarse(evidence_weight * keep + 1.0)
                 level = weekly_score_of(surprise, GREAT, excess, interval)
-                alone = weekly_score_of(strongest, STRONG, strong_excess, interval)
-                weekly[n - first] = alone if alone > level else level
                 if strongest > STRONG:
+                    alone = weekly_score_of(strongest, STRONG, strong_excess, interval)
+                    if alone > level:
+                        level = alone
                     strong_excess, strong = learn_excess(strong_excess, strong, strongest - STRONG)
-                if surprise > standing:
+                weekly[n - first] = level
+                if surprise > standing or n - heard >= hold:
                     if surprise > GREAT:
                         excess, great = learn_excess(excess, great, surprise - GREAT)
                     standing = coarse(surprise)
-                    age = 0
+                    heard = n
                     scores[n - first] = score_of(surprise)
-            if stuck > weekly[n - first]:
+            if stuck and stuck > weekly[n - first]:
                 weekly[n - first] = stuck
                 if seen is not None:
                     seen.append((_STUCK_CHANNEL, _NEVER_BEATEN))
@@ -394,7 +396,7 @@ class UnivariateDetector(msgspec.Struct, frozen=True):
                 n,
                 last_ts,
                 block_ts,
-                age,
+                min(n - heard, hold),
                 anchor,
                 interval,
                 slow,
