@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any, Final, Protocol, TextIO
 
 from weir.alerts import Opened, Transition
+from weir.controls import Resolved
 from weir.detection import Detector
-from weir.scoring.alarms import DEFAULT_RULES, MetricWatch, Series
+from weir.scoring.alarms import DEFAULT_RULES, MetricWatch, Rules, Series
 from weir.scoring.state import NEVER
 from weir_cli.csv_source import TIME_COLUMNS, delimiter_of, number_of, refuse_moment
 from weir_cli.timeline import moment_ms
@@ -56,6 +57,12 @@ class _Columns:
     value: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Report:
+    progress: Callable[[], None]
+    watcher: Watcher | None
+
+
 def backtest(
     source: Path,
     target: Path,
@@ -63,6 +70,7 @@ def backtest(
     *,
     progress: Callable[[int], None],
     watcher: Watcher | None = None,
+    rules: Rules = DEFAULT_RULES,
 ) -> Outcome:
     """Score the rows of `source` into `target`, which appears once it is complete.
 
@@ -76,7 +84,8 @@ def backtest(
             TextIOWrapper(raw, encoding="utf-8-sig", errors=_FOREIGN_BYTES, newline="") as text,
             unfinished.open("w", encoding="utf-8", errors=_FOREIGN_BYTES, newline="") as out,
         ):
-            outcome = _score(text, out, detector, lambda: progress(raw.tell()), watcher)
+            report = _Report(lambda: progress(raw.tell()), watcher)
+            outcome = _score(text, out, detector, rules.of(VALUE_COLUMN), report)
         unfinished.replace(target)
     except csv.Error as error:
         raise ValueError(f"the file is no CSV: {error}") from error
@@ -89,22 +98,22 @@ def _score(
     text: TextIO,
     out: TextIO,
     detector: Detector[Any],
-    report: Callable[[], None],
-    watcher: Watcher | None,
+    rule: Resolved,
+    to: _Report,
 ) -> Outcome:
     rows = csv.reader(text, delimiter=delimiter_of(text))
     columns = _columns([name.strip() for name in next(rows, [])])
     write = csv.writer(out, lineterminator="\n").writerow
     write(HEADER)
     outcome = Outcome()
-    state, rule = detector.initial(), DEFAULT_RULES.of(VALUE_COLUMN)
+    state, watcher = detector.initial(), to.watcher
     alarm, newest = None, None
     for cells in rows:
         if not cells:  # a blank line
             continue
         outcome.rows += 1
         if outcome.rows % _REPORT_ROWS == 0:
-            report()
+            to.progress()
         time_text = cells[columns.time] if columns.time < len(cells) else ""
         value_text = cells[columns.value] if columns.value < len(cells) else ""
         value, ts = number_of(value_text), _moment(time_text)

@@ -26,6 +26,10 @@ def backtest(
         Path | None,
         typer.Option(metavar="FILE", help="Known anomalies to shade: JSON, windows by file."),
     ] = None,
+    false_alerts: Annotated[
+        float,
+        typer.Option(min=1e-6, max=1000.0, help="False alerts a week that are allowed."),
+    ] = 0.1,
 ) -> None:
     """Score stored series row by row, as if each row arrived now.
 
@@ -45,10 +49,12 @@ def backtest(
 
         require_matplotlib()
     out.mkdir(parents=True, exist_ok=True)
-    _score_all(jobs, known, png=png)
+    _score_all(jobs, known, false_alerts, png=png)
 
 
-def _score_all(jobs: "Sequence[Job]", labels: "Labels | None", *, png: bool) -> None:
+def _score_all(
+    jobs: "Sequence[Job]", labels: "Labels | None", false_alerts: float, *, png: bool
+) -> None:
     from functools import partial
 
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
@@ -64,7 +70,8 @@ def _score_all(jobs: "Sequence[Job]", labels: "Labels | None", *, png: bool) -> 
         done = 0
         for job, size in zip(jobs, sizes, strict=True):
             bar.update(task, description=job.source.name)
-            outcome = _score(job, labels, partial(_advance, bar, task, done), png=png)
+            progress = partial(_advance, bar, task, done)
+            outcome = _score(job, labels, false_alerts, progress, png=png)
             done += size
             bar.update(task, completed=done)
             put(f"{job.target}: {outcome.rows:,} rows, {_counted(outcome.alerts, 'alert')}")
@@ -82,9 +89,15 @@ def _advance(bar: "Progress", task: "TaskID", before: int, read: int) -> None:
 
 
 def _score(
-    job: "Job", labels: "Labels | None", progress: "Callable[[int], None]", *, png: bool
+    job: "Job",
+    labels: "Labels | None",
+    false_alerts: float,
+    progress: "Callable[[int], None]",
+    *,
+    png: bool,
 ) -> "Outcome":
     from weir.detection import IN_USE
+    from weir.scoring.alarms import Rules
     from weir_cli.backtest import backtest as score
     from weir_cli.errors import Problem
 
@@ -94,7 +107,10 @@ def _score(
 
         trace = Trace(IN_USE)
     try:
-        outcome = score(job.source, job.target, IN_USE, progress=progress, watcher=trace)
+        rules = Rules(false_alerts_per_week=false_alerts)
+        outcome = score(
+            job.source, job.target, IN_USE, progress=progress, watcher=trace, rules=rules
+        )
     except ValueError as error:
         raise Problem(f"{job.source}: {error}.") from error
     if trace is not None:
