@@ -66,6 +66,7 @@ _CALM_NOISE: Final = 0.1
 _NOISE_CLIP: Final = 10.0
 _HABIT: Final = BLOCK_CHANNELS.index("habit")
 """Mostly 0, so its tail says little by itself."""
+_HABIT_MOST: Final = 14.0
 _CHANGES: Final = 100
 _RUN: Final = 12
 _RUNS: Final = 3
@@ -464,9 +465,11 @@ class UnivariateDetector(msgspec.Struct, frozen=True):
             distance = abs(residual)
             if not tails[at + 3] <= residual <= tails[at + 1]:
                 found, distance = model.peak(tails, channel, residual, blocks, seen)
-                evidence += found
-                if channel != _HABIT and found > strongest:
+                if channel == _HABIT:
+                    found = min(found, _HABIT_MOST)
+                elif found > strongest:
                     strongest = found
+                evidence += found
             model.learn(tails, channel, distance, blocks, 1)
         if blocks <= self.block_warm_up:
             evidence = 0.0
