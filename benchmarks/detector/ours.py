@@ -9,9 +9,6 @@ from weir.detection import IN_USE, Detector
 
 GRID: Final[Sequence[dict[str, float]]] = (
     {},
-    {"slow_values": 100},
-    {"slow_values": 300},
-    {"fast_values": 30},
     {"block_weight": 0.5},
     {"block_weight": 0.85},
     {"hour_rate": 0.05},
