@@ -46,7 +46,7 @@ dynamodb = client("dynamodb", attempts=4)
 readings = ReadingStore(dynamodb, settings.readings_table, on_unreadable=_unreadable_chunk)
 checkpoints = CheckpointStore(dynamodb, settings.states_table, detector, _unreadable_state)
 alerts = AlertStore(dynamodb, settings.alerts_table, retention_s=settings.alert_retention_s)
-controls = ControlStore(dynamodb, settings.controls_table, _unreadable_control)
+controls = ControlStore(client("dynamodb"), settings.controls_table, _unreadable_control)
 scorer = Scorer(readings, checkpoints, alerts, detector, MemoryCache())
 
 

@@ -5,11 +5,13 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from moto import mock_aws
 from typer.testing import CliRunner
 
 from tests.tables import create_tables
 from weir.controls import FLEET, Control, Controls
+from weir.storage import control_store
 from weir.storage.control_store import ControlStore
 from weir.storage.retry import Deadline
 from weir_cli import target
@@ -102,6 +104,39 @@ def test_what_was_known_holds_while_the_table_is_away(dynamodb: Any) -> None:
     assert len(told) == 1
 
 
+class Throttled:
+    """A client whose batch reads are all throttled."""
+
+    def batch_get_item(self, **_: Any) -> Any:
+        answer: Any = {"Error": {"Code": "ThrottlingException"}}
+        raise ClientError(answer, "BatchGetItem")
+
+
+def test_scoring_keeps_its_time_when_controls_are_throttled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(control_store, "_PATIENCE_S", 0.2)
+    told: list[str] = []
+    store = ControlStore(Throttled(), "controls", lambda key, why: told.append(why))
+    deadline = Deadline(30.0)
+    assert store.get_all(["a"], deadline) == {"a": Controls()}
+    assert deadline.left > 28.0
+    assert len(told) == 1
+
+
+def test_the_fleet_s_controls_hold_when_what_is_kept_is_thinned_out(
+    dynamodb: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control_store, "_MOST_KEPT", 5)
+    store = ControlStore(dynamodb, "controls")
+    store.put(FLEET, None, Control(ignore=True))
+    for batch in range(4):
+        devices = [f"d{batch}-{at}" for at in range(4)]
+        found = store.get_all(devices, soon())
+        assert all(found[device].fleet.ignore for device in devices)
+        assert len(store._kept) <= 5
+
+
 def test_a_control_that_cannot_be_read_is_reported_and_holds_for_nothing(dynamodb: Any) -> None:
     told: list[tuple[str, str]] = []
     store = ControlStore(dynamodb, "controls", lambda key, why: told.append((key, why)))
@@ -110,11 +145,11 @@ def test_a_control_that_cannot_be_read_is_reported_and_holds_for_nothing(dynamod
         Item={
             "pk": {"S": "a"},
             "own": {"S": '{"minimum": "much"}'},
-            "by_metric": {"M": {"m": {"S": '{"ignore": true}'}, "n": {"S": "{"}}},
+            "by_metric": {"M": {"m": {"S": '{"ignore": true}'}, "n": {"S": "{"}, "o": {"N": "1"}}},
         },
     )
     assert store.get_all(["a"], soon())["a"].of("m", 0.1).ignore
-    assert [key for key, _ in told] == ["a", "a"]
+    assert [key for key, _ in told] == ["a", "a", "a"]
 
 
 def test_the_command_sets_lists_and_clears(dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,13 +165,17 @@ def test_the_command_sets_lists_and_clears(dynamodb: Any, monkeypatch: pytest.Mo
 
     weir("set", "pump-7", "flow", "--direction", "above", "--minimum", "2.5")
     weir("set", "pump-7", "flow", "--ignore")
+    weir("set", "--fleet", "--false-alerts", "0.25")
     weir("set", "*", "--false-alerts", "0.5")
     assert sorted(weir("list").splitlines()) == [
         "*  (all metrics)  false_alerts_per_week 0.5",
         "pump-7  flow  direction above, minimum 2.5, ignore True",
     ]
+    assert weir("list", "--device", "pump-7", "--json").splitlines() == [
+        '{"device_id":"pump-7","metric":"flow","direction":"above","minimum":2.5,"ignore":true}'
+    ]
     weir("clear", "pump-7", "flow")
-    weir("clear", "*")
+    assert "in force within a minute" in weir("clear", "--fleet")
     assert "no controls are set" in weir("list")
     refused = CliRunner().invoke(app, ["controls", "set", "pump-7", "--minimum", "-1"])
     assert refused.exit_code == 1

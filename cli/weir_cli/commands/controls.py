@@ -11,12 +11,15 @@ from weir_cli.options import StackName
 if TYPE_CHECKING:
     from weir.storage.control_store import ControlStore
 
+_OF_THE_WHOLE = {"ignore", "false_alerts_per_week"}
+
 controls = typer.Typer(
     no_args_is_help=True, help="Say what opens alerts: of the fleet, a device, or a metric."
 )
 
 Device = Annotated[
-    str, typer.Argument(metavar="DEVICE", help="A device's id, or * (quoted) for all.")
+    str | None,
+    typer.Argument(metavar="DEVICE", help="A device's id, or * (quoted), as --fleet, for all."),
 ]
 Metric = Annotated[
     str | None,
@@ -24,6 +27,7 @@ Metric = Annotated[
         metavar="[METRIC]", help="One metric, or * (quoted) for the device as a whole; else all."
     ),
 ]
+Fleet = Annotated[bool, typer.Option("--fleet", help="All devices, in place of DEVICE.")]
 
 
 class Direction(StrEnum):
@@ -36,16 +40,21 @@ class Direction(StrEnum):
 
 @controls.command("list")
 def show(
+    device: Annotated[
+        str | None, typer.Option(metavar="ID", help="Only this device, or * (quoted) for all.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON, one line a control.")] = False,
     stack_name: StackName = None,
 ) -> None:
-    """List all that is set."""
+    """List what is set."""
     import msgspec
 
     from weir_cli.console import put, put_json, say
 
     found = 0
-    for device_id, own, metrics in _store(stack_name).all():
+    store = _store(stack_name)
+    kept = store.all() if device is None else [(device, *store.get(device))]
+    for device_id, own, metrics in kept:
         for metric, control in (("", own), *sorted(metrics.items())):
             fields = msgspec.to_builtins(control)
             if not fields:
@@ -62,8 +71,9 @@ def show(
 
 @controls.command("set")
 def put(
-    device: Device,
+    device: Device = None,
     metric: Metric = None,
+    fleet: Fleet = False,
     direction: Annotated[
         Direction | None, typer.Option(help="Alert on values above the expected, below, or both.")
     ] = None,
@@ -82,7 +92,7 @@ def put(
     """Set controls; those that are not named here stay as they were."""
     import msgspec
 
-    from weir.controls import control_of
+    from weir.controls import DEVICE, control_of
     from weir_cli.console import say
 
     named = {
@@ -94,24 +104,55 @@ def put(
     changes: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
     if not changes:
         raise Problem("Nothing to set: name --direction, --minimum, --ignore or --false-alerts.")
-    store = _store(stack_name)
-    own, metrics = store.get(device)
-    before = own if metric is None else metrics.get(metric)
+    key = _key(device, metric, fleet=fleet)
     try:
-        control = control_of({**msgspec.to_builtins(before or {}), **changes})
+        control_of(changes)
     except ValueError as error:
         raise Problem(f"{error}.") from error
-    store.put(device, metric, control)
+    if metric == DEVICE and not changes.keys() <= _OF_THE_WHOLE:
+        raise Problem("The device as a whole has no direction and no minimum; it can have "
+                      "--ignore and --false-alerts.")  # fmt: skip
+    store = _store(stack_name)
+    own, metrics = store.get(key)
+    before = own if metric is None else metrics.get(metric)
+    store.put(key, metric, control_of({**msgspec.to_builtins(before or {}), **changes}))
     say("set; in force within a minute")
 
 
 @controls.command("clear")
-def clear(device: Device, metric: Metric = None, stack_name: StackName = None) -> None:
-    """Take back what was set for a metric, or for a device with all its metrics."""
+def clear(
+    device: Device = None,
+    metric: Metric = None,
+    fleet: Fleet = False,
+    stack_name: StackName = None,
+) -> None:
+    """Take back what was set for a metric, for a device with all its metrics, or for the fleet."""
     from weir_cli.console import say
 
-    _store(stack_name).remove(device, metric)
+    key = _key(device, metric, fleet=fleet)
+    _store(stack_name).remove(key, metric)
     say("cleared; in force within a minute")
+
+
+def _key(device: str | None, metric: str | None, *, fleet: bool) -> str:
+    """The device's id, or the fleet's name; raises `Problem` for what could have no effect."""
+    from weir.controls import DEVICE, FLEET
+    from weir.readings import InvalidReading, check_device_id, check_metric_name
+
+    if fleet and device is not None:
+        raise Problem("Name a device or --fleet, not both; the fleet has no controls of metrics.")
+    if fleet or device == FLEET:
+        if metric is not None:
+            raise Problem("The fleet has no controls of metrics: name the device.")
+        return FLEET
+    if device is None:
+        raise Problem("Name a device, or --fleet for all.")
+    try:
+        if metric not in {None, DEVICE}:
+            check_metric_name(metric or "")
+        return check_device_id(device)
+    except InvalidReading as error:
+        raise Problem(f"{error.detail}.") from error
 
 
 def _store(stack_name: str | None) -> "ControlStore":

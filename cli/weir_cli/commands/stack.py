@@ -59,8 +59,10 @@ def status(
     elif found is None:
         say("no local stack runs")
     else:
-        for name in ("api_url", "endpoint_url", "readings_table", "states_table", "alerts_table",
-                     "lake_bucket", "failure_bucket", "firehose", "logs"):  # fmt: skip
+        for name in (
+            "api_url", "endpoint_url", "readings_table", "states_table", "alerts_table",
+            "controls_table", "lake_bucket", "failure_bucket", "firehose", "logs",
+        ):  # fmt: skip
             put(f"{name.replace('_', ' '):<16}{getattr(found, name)}")
     if found is None:
         raise typer.Exit(1)

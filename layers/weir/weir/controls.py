@@ -63,6 +63,12 @@ class Controls(msgspec.Struct, frozen=True):
 
 
 NONE: Final = Controls()
+_RULES: Final = {
+    "direction": "it must be both, above or below",
+    "minimum": "it must be a finite number",
+    "ignore": "it must be true or false",
+    "false_alerts_per_week": "it must be a finite number",
+}
 _UNSET: Final = Control()
 
 
@@ -92,9 +98,8 @@ def control_of(fields: Mapping[str, object]) -> Control:
     try:
         control = msgspec.convert(dict(fields), Control)
     except msgspec.ValidationError as error:
-        name = str(error).rpartition("$.")[2].rstrip("`") or "a control"
-        found = kind(fields.get(name))
-        raise ValueError(f"{name} is {found}: {str(error).partition(' - ')[0]}") from error
+        name = str(error).rpartition("$.")[2].rstrip("`")
+        raise ValueError(f"{name} is {kind(fields[name])}; {_RULES[name]}") from error
     minimum, rate = control.minimum, control.false_alerts_per_week
     if minimum is not None and not (isfinite(minimum) and minimum >= 0.0):
         raise ValueError(f"minimum is the number {minimum}; it must be finite, and at least 0")

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from weir.controls import DEVICE, NONE, Control, Controls, Resolved, control_of
-from weir.readings import InvalidReading, check_metric_name
+from weir.protocols.native import parse_json
+from weir.readings import InvalidReading, Window, check_metric_name
 
 
 def test_nothing_set_leaves_the_default() -> None:
@@ -26,10 +27,13 @@ def test_a_metric_overrides_its_device_and_that_the_fleet_field_by_field() -> No
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"direction": "up"}, "direction is a string: "),
+        ({"direction": "up"}, "direction is a string; it must be both, above or below"),
         ({"minimum": -1.0}, "minimum is the number -1.0; it must be finite, and at least 0"),
-        ({"minimum": "x"}, "minimum is a string: "),
-        ({"ignore": 1}, "ignore is a number: "),
+        ({"minimum": "x"}, "minimum is a string; it must be a finite number"),
+        ({"minimum": 10**400}, "minimum is a number; it must be a finite number"),
+        ({"minimum": float("nan")}, "minimum is the number nan; it must be finite"),
+        ({"ignore": 1}, "ignore is a number; it must be true or false"),
+        ({"false_alerts_per_week": True}, "false_alerts_per_week is a boolean; it must be a"),
         ({"false_alerts_per_week": 0.0}, "false_alerts_per_week is the number 0.0; it must lie"),
         ({"loud": True}, "a control has no field 'loud'; it has direction, minimum"),
     ],
@@ -42,3 +46,12 @@ def test_what_makes_no_sense_is_refused_by_name(fields: dict[str, Any], message:
 def test_no_metric_can_have_the_name_of_the_device_as_a_whole() -> None:
     with pytest.raises(InvalidReading, match="stands for the device as a whole"):
         check_metric_name(DEVICE)
+
+
+@pytest.mark.parametrize("name", [b"*", rb"\u002a"])  # an escape goes the careful way at once
+def test_a_reading_with_that_name_is_refused_alone(name: bytes) -> None:
+    row = b'{"device_id": "a", "ts": 1, "metrics": {"%s": 1}}'
+    parsed = parse_json(b"[%s, %s]" % (row % b"m", row % name), Window(0, 10))
+    assert [list(reading.metrics) for reading in parsed.readings] == [["m"]]
+    assert [(entry.index, entry.code) for entry in parsed.rejected] == [(1, "invalid_metric_name")]
+    assert 'has the name "*"' in parsed.rejected[0].detail

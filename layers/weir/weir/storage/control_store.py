@@ -21,6 +21,9 @@ MAX_BATCH: Final = 100
 
 _MOST_KEPT: Final = 10_000
 
+_PATIENCE_S: Final = 2.0
+"""Seconds that scoring waits for controls at most; the rest of its time is for the readings."""
+
 type _Item = tuple[Control, dict[str, Control]]
 _NOTHING: Final[_Item] = (Control(), {})
 
@@ -55,6 +58,7 @@ class ControlStore:
         before, or nothing, holds for another minute.
         """
         now = self._clock()
+        patience = Deadline(min(_PATIENCE_S, deadline.left))
         wanted = [
             key
             for key in dict.fromkeys((FLEET, *device_ids))
@@ -65,12 +69,13 @@ class ControlStore:
             try:
                 for at in range(0, len(wanted), MAX_BATCH):
                     part = wanted[at : at + MAX_BATCH]
-                    send_all("DynamoDB", part, lambda keys: self._fetch(keys, found), deadline)
+                    send_all("DynamoDB", part, lambda keys: self._fetch(keys, found), patience)
             except (SinkUnavailable, ClientError, BotoCoreError) as error:
                 self._on_trouble(FLEET, f"controls cannot be read: {error}")
                 found = {key: self._kept[key][1] for key in wanted if key in self._kept} | found
             if len(self._kept) + len(wanted) > _MOST_KEPT:
-                self._kept = {key: self._kept[key] for key in device_ids if key in self._kept}
+                now_used = (FLEET, *device_ids)
+                self._kept = {key: self._kept[key] for key in now_used if key in self._kept}
             for key in wanted:
                 self._kept[key] = (now + self._keep_s, found.get(key, _NOTHING))
         fleet = self._kept.get(FLEET, (0.0, _NOTHING))[1][0]
@@ -134,11 +139,12 @@ class ControlStore:
 
     def _item(self, item: dict[str, Any]) -> _Item:
         key = item["pk"]["S"]
-        own = self._control(key, item["own"]["S"]) if "own" in item else Control()
+        own = self._control(key, item["own"]) if "own" in item else Control()
         metrics = item.get("by_metric", {}).get("M", {})
-        return own, {name: self._control(key, text["S"]) for name, text in metrics.items()}
+        return own, {name: self._control(key, text) for name, text in metrics.items()}
 
-    def _control(self, key: str, text: str) -> Control:
+    def _control(self, key: str, attribute: dict[str, Any]) -> Control:
+        text = attribute.get("S", "")  # another kind of attribute is no JSON either
         try:
             return control_of(msgspec.json.decode(text, type=dict[str, object]))
         except ValueError as error:  # msgspec's errors are of this kind
