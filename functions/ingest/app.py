@@ -18,13 +18,8 @@ from weir.http.bodies import (
     media_type,
 )
 from weir.observability import MetricLine, make_logger
-from weir.protocols.native import (
-    Parsed,
-    TooManyReadings,
-    UnreadableBody,
-    parse_json,
-    parse_ndjson,
-)
+from weir.protocols.interface import Parsed, TooManyReadings, UnreadableBody
+from weir.protocols.native import parse_json, parse_ndjson
 from weir.readings import Window
 from weir.settings import IngestSettings
 from weir.storage.clients import client

@@ -1,5 +1,6 @@
 """The Controls table, as operators write it and score reads it."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -171,9 +172,13 @@ def test_the_command_sets_lists_and_clears(dynamodb: Any, monkeypatch: pytest.Mo
         "*  (all metrics)  false_alerts_per_week 0.5",
         "pump-7  flow  direction above, minimum 2.5, ignore True",
     ]
-    assert weir("list", "--device", "pump-7", "--json").splitlines() == [
-        '{"device_id":"pump-7","metric":"flow","direction":"above","minimum":2.5,"ignore":true}'
-    ]
+    assert json.loads(weir("list", "--device", "pump-7", "--json")) == {
+        "device_id": "pump-7",
+        "metric": "flow",
+        "direction": "above",
+        "minimum": 2.5,
+        "ignore": True,
+    }
     weir("clear", "pump-7", "flow")
     assert "in force within a minute" in weir("clear", "--fleet")
     assert "no controls are set" in weir("list")

@@ -12,6 +12,11 @@ from typing import Annotated, Final, Self
 
 import msgspec
 
+from weir.identity import EVERY_DEVICE, Scope
+
+NOT_COVERED: Final = "device_not_covered"
+"""The code of a reading for whose device the sender's key does not speak."""
+
 MAX_METRICS: Final = 64
 MAX_NAME_LENGTH: Final = 128
 RESERVED_NAME: Final = "*"
@@ -79,8 +84,8 @@ def kind(value: object) -> str:
             return "an array"
 
 
-def check_device_id(value: object) -> str:
-    """Return `value` if it is a device id; raise `InvalidReading` otherwise."""
+def check_device_id(value: object, scope: Scope = EVERY_DEVICE) -> str:
+    """Return `value` if it is a device id in `scope`; raise `InvalidReading` otherwise."""
     if not isinstance(value, str):
         raise InvalidReading("wrong_type", f"device_id is {kind(value)}; it must be a string")
     if _DEVICE_ID.fullmatch(value) is None:
@@ -88,6 +93,11 @@ def check_device_id(value: object) -> str:
             "invalid_device_id",
             f"device_id is a string of {len(value)} characters; it must be 1 to 128 of "
             "A-Z a-z 0-9 . _ : -",
+        )
+    if not scope.covers(value):
+        raise InvalidReading(
+            NOT_COVERED,
+            f"device_id is {value}, for which the device key does not speak; it speaks for {scope}",
         )
     return value
 

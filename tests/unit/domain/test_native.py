@@ -11,11 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.strategies import NOW_MS
+from weir.identity import EVERY_DEVICE
 from weir.protocols import native
+from weir.protocols.interface import MAX_READINGS, TooManyReadings, UnreadableBody
 from weir.protocols.native import (
-    MAX_READINGS,
-    TooManyReadings,
-    UnreadableBody,
     parse_json,
     parse_ndjson,
 )
@@ -228,7 +227,7 @@ almost_readings = st.fixed_dictionaries(
 def test_the_straight_way_and_the_careful_way_come_to_the_same(value: Any) -> None:
     text = body(value)
     try:
-        careful = native._parse_json_carefully(text, WINDOW)
+        careful = native._parse_json_carefully(text, WINDOW, EVERY_DEVICE)
     except UnreadableBody:
         with pytest.raises(UnreadableBody):
             parse_json(text, WINDOW)

@@ -7,12 +7,14 @@ so that a bad reading never costs its neighbours. A property test holds the two 
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 
+from weir.identity import EVERY_DEVICE, Scope
+from weir.protocols.interface import MAX_READINGS, Parsed, TooManyReadings, UnreadableBody
 from weir.readings import (
     MAX_METRICS,
     AwareDatetime,
@@ -30,37 +32,21 @@ from weir.readings import (
     to_epoch_ms,
 )
 
-MAX_READINGS: Final = 10_000
 _LONGEST_INT: Final = 400
 
 
-class Parsed(msgspec.Struct, frozen=True):
-    """The readings of a request, in its order, and the refusals of the others."""
-
-    readings: Sequence[Reading]
-    rejected: Sequence[Rejection]
-
-
-class UnreadableBody(ValueError):
-    """Nothing can be read from the body; the message says why."""
-
-
-class TooManyReadings(ValueError):
-    """The body holds more readings than one request may."""
-
-
-def parse_json(body: bytes, window: Window) -> Parsed:
+def parse_json(body: bytes, window: Window, scope: Scope = EVERY_DEVICE) -> Parsed:
     """Read a body of type application/json: a reading, an array of them, or an envelope.
 
     Raises `UnreadableBody` or `TooManyReadings`; a bad reading among good ones is a `Rejection`.
     """
     try:
-        return _parse_json_straight(body, window)
+        return _parse_json_straight(body, window, scope)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, InvalidReading, _Detour):
-        return _parse_json_carefully(body, window)
+        return _parse_json_carefully(body, window, scope)
 
 
-def parse_ndjson(body: bytes, window: Window) -> Parsed:
+def parse_ndjson(body: bytes, window: Window, scope: Scope = EVERY_DEVICE) -> Parsed:
     """Read a body of newline-delimited JSON, one reading a line; blank lines do not count.
 
     Raises `UnreadableBody` if no line is JSON, `TooManyReadings`.
@@ -69,9 +55,9 @@ def parse_ndjson(body: bytes, window: Window) -> Parsed:
         rows = _LINES.decode_lines(body)
         _bound(len(rows))
         _check_lines(len(rows), body)
-        return _take(rows, None, body, window, extra_strings=0)
+        return _take(rows, None, body, window, scope, extra_strings=0)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, InvalidReading, _Detour):
-        return _parse_ndjson_carefully(body, window)
+        return _parse_ndjson_carefully(body, window, scope)
 
 
 # ------------------------------------------------------------------ the straight way
@@ -98,23 +84,28 @@ class _Detour(Exception):
     """The body is not of the plain sort that the straight way takes."""
 
 
-def _parse_json_straight(body: bytes, window: Window) -> Parsed:
+def _parse_json_straight(body: bytes, window: Window, scope: Scope) -> Parsed:
     if body.lstrip()[:1] == b"[":
         rows = _ARRAY.decode(body)
         _bound(len(rows))
-        return _take(rows, None, body, window, extra_strings=0)
+        return _take(rows, None, body, window, scope, extra_strings=0)
     try:
         envelope = _ENVELOPE.decode(body)
     except msgspec.ValidationError:
-        return _take([_LINES.decode(body)], None, body, window, extra_strings=0)
+        return _take([_LINES.decode(body)], None, body, window, scope, extra_strings=0)
     _bound(len(envelope.readings))
-    return _take(
-        envelope.readings, check_device_id(envelope.device_id), body, window, extra_strings=3
-    )
+    device_id = check_device_id(envelope.device_id, scope)
+    return _take(envelope.readings, device_id, body, window, scope, extra_strings=3)
 
 
 def _take(
-    rows: list[_Row], device_id: str | None, body: bytes, window: Window, *, extra_strings: int
+    rows: list[_Row],
+    device_id: str | None,
+    body: bytes,
+    window: Window,
+    scope: Scope,
+    *,
+    extra_strings: int,
 ) -> Parsed:
     """Check decoded rows; raise `_Detour` or `InvalidReading` if any is not plain and good."""
     if not rows:
@@ -134,7 +125,7 @@ def _take(
     named = len(devices) - devices.count(None)
     if device_id is None:
         for device in set(devices):
-            check_device_id(device)
+            check_device_id(device, scope)
     elif named:
         raise _Detour
     else:
@@ -154,7 +145,8 @@ def _take(
     )
     if body.count(b'"') != 2 * strings:
         raise _Detour
-    return Parsed(list(map(Reading, devices, times, metrics, tags)), ())  # type: ignore[arg-type]
+    readings = list(map(Reading, devices, times, metrics, tags))  # type: ignore[arg-type]
+    return Parsed(readings, (), len(readings))
 
 
 def _times(values: list[int | datetime]) -> list[int]:
@@ -209,12 +201,12 @@ def _int(digits: str) -> int | float:
     return int(digits) if len(digits) <= _LONGEST_INT else float("inf")
 
 
-def _parse_json_carefully(body: bytes, window: Window) -> Parsed:
+def _parse_json_carefully(body: bytes, window: Window, scope: Scope) -> Parsed:
     try:
         value = _loads(body)
     except UnreadableBody:
         if _looks_like_lines(body):
-            return _parse_ndjson_carefully(body, window)
+            return _parse_ndjson_carefully(body, window, scope)
         raise
     device_id: object = None
     if isinstance(value, _Object) and "readings" in value:
@@ -233,7 +225,7 @@ def _parse_json_carefully(body: bytes, window: Window) -> Parsed:
     if not value:
         raise UnreadableBody("the body holds no reading; it must hold at least one")
     _bound(len(value))
-    return _sort_out((item for item in value), device_id, window)
+    return _sort_out((item for item in value), device_id, window, scope)
 
 
 def _looks_like_lines(body: bytes) -> bool:
@@ -247,7 +239,7 @@ def _looks_like_lines(body: bytes) -> bool:
     return True
 
 
-def _parse_ndjson_carefully(body: bytes, window: Window) -> Parsed:
+def _parse_ndjson_carefully(body: bytes, window: Window, scope: Scope) -> Parsed:
     lines = [line for line in body.split(b"\n") if line.strip()]
     if not lines:
         raise UnreadableBody("the body holds no reading; it must hold at least one")
@@ -262,24 +254,24 @@ def _parse_ndjson_carefully(body: bytes, window: Window) -> Parsed:
                 unreadable.append(error)
                 yield error
 
-    parsed = _sort_out(items(), None, window)
+    parsed = _sort_out(items(), None, window, scope)
     if len(unreadable) == len(lines):
         raise UnreadableBody(f"no line is JSON; the first: {unreadable[0]}")
     return parsed
 
 
-def _sort_out(items: Iterator[object], device_id: object, window: Window) -> Parsed:
+def _sort_out(items: Iterator[object], device_id: object, window: Window, scope: Scope) -> Parsed:
     readings: list[Reading] = []
     rejected: list[Rejection] = []
     for index, item in enumerate(items):
         try:
-            readings.append(_read(item, device_id, window))
+            readings.append(_read(item, device_id, window, scope))
         except InvalidReading as error:
             rejected.append(Rejection(index, error.code, error.detail))
-    return Parsed(readings, rejected)
+    return Parsed(readings, rejected, len(readings))
 
 
-def _read(item: object, envelope_device_id: object, window: Window) -> Reading:
+def _read(item: object, envelope_device_id: object, window: Window, scope: Scope) -> Reading:
     if isinstance(item, UnreadableBody):
         raise InvalidReading("malformed_json", str(item).replace("the body", "the line", 1))
     if not isinstance(item, _Object):
@@ -308,7 +300,7 @@ def _read(item: object, envelope_device_id: object, window: Window) -> Reading:
     if device_id is None:
         raise InvalidReading("missing_field", "device_id is missing; a reading must have it")
     return Reading(
-        check_device_id(device_id),
+        check_device_id(device_id, scope),
         check_ts(item["ts"], window),
         check_metrics(item["metrics"]),
         check_tags(item.get("tags")),
