@@ -16,6 +16,8 @@ ENVIRONMENT = {
     "STATES_TABLE": "states",
     "ALERTS_TABLE": "alerts",
     "CONTROLS_TABLE": "controls",
+    "DEVICES_TABLE": "devices",
+    "KEY_MEMORY_SECONDS": "60",
     "FALSE_ALERTS_PER_WEEK": "0.1",
     "LAKE_STREAM": "weir-lake",
     "RETENTION_DAYS": "30",

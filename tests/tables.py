@@ -11,6 +11,7 @@ NAMES = {
     "StatesTable": "states",
     "AlertsTable": "alerts",
     "ControlsTable": "controls",
+    "DevicesTable": "devices",
 }
 _SETTINGS = (
     "AttributeDefinitions",
@@ -22,7 +23,7 @@ _SETTINGS = (
 
 
 def create_tables(dynamodb: Any) -> None:
-    """Create the tables `readings`, `states`, `alerts` and `controls`."""
+    """Create the tables `readings`, `states`, `alerts`, `controls` and `devices`."""
     resources = load(str(TEMPLATE))["Resources"]
     for resource, name in NAMES.items():
         properties = resources[resource]["Properties"]

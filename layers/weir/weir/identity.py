@@ -7,6 +7,8 @@ by it. A fast hash is right here, and a slow one would only slow each request: n
 256 bits.
 """
 
+import base64
+import binascii
 import hashlib
 import hmac
 import secrets
@@ -20,6 +22,7 @@ MAX_CREDENTIAL: Final = 256
 """Characters of a credential that are looked at; a key has 48."""
 
 _KEY_BYTES: Final = 32
+_KEY_LENGTH: Final = len(PREFIX) + 43
 
 
 class Scope(msgspec.Struct, frozen=True):
@@ -82,6 +85,11 @@ def digest_of(secret: str) -> bytes:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
 
 
+def is_key(secret: str) -> bool:
+    """Whether `secret` has the form of a key; what has not is nobody's, and need not be sought."""
+    return len(secret) == _KEY_LENGTH and secret.startswith(PREFIX)
+
+
 def id_of(digest: bytes) -> str:
     """The id of the key with this digest."""
     return digest.hex()[:KEY_ID_DIGITS]
@@ -123,9 +131,6 @@ def credential(authorization: str) -> str:
 
 
 def _password(encoded: str) -> str:
-    import base64
-    import binascii
-
     try:
         return base64.b64decode(encoded, validate=True).decode().partition(":")[2]
     except (binascii.Error, UnicodeDecodeError):

@@ -12,13 +12,15 @@ _DAY_MS = 86_400_000
 
 
 class IngestSettings(msgspec.Struct, frozen=True):
-    """Where `ingest` writes, which times it takes, and how long readings stay."""
+    """Where `ingest` writes and spills, which times it takes, and how long readings stay."""
 
     readings_table: str
     lake_stream: str
     retention_s: int
     accept_past_ms: int
     accept_future_ms: int
+    spill_queue_url: str
+    spill_bucket: str
 
     @classmethod
     def read(cls, environ: Mapping[str, str] = os.environ) -> Self:
@@ -29,7 +31,21 @@ class IngestSettings(msgspec.Struct, frozen=True):
             int(environ["RETENTION_DAYS"]) * 86_400,
             int(environ["ACCEPT_PAST_DAYS"]) * _DAY_MS,
             int(environ["ACCEPT_FUTURE_SECONDS"]) * 1000,
+            environ["SPILL_QUEUE_URL"],
+            environ["SPILL_BUCKET"],
         )
+
+
+class AuthorizeSettings(msgspec.Struct, frozen=True):
+    """Where the device keys are, and for how long a worker remembers one."""
+
+    devices_table: str
+    key_memory_s: int
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Read the settings; raise `KeyError` or `ValueError` naming what is wrong."""
+        return cls(environ["DEVICES_TABLE"], int(environ["KEY_MEMORY_SECONDS"]))
 
 
 class ScoreSettings(msgspec.Struct, frozen=True):
