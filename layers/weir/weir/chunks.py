@@ -211,19 +211,53 @@ def _chunk(group: Sequence[Reading]) -> Chunk:
         "dt": [reading.ts - t0 for reading in group],
         "v": columns,
     }
-    row_bytes = ROW_OVERHEAD + len(first.device_id) + sum(map(_json_bytes, columns))
+    tags: Mapping[str, Sequence[str | None]] = {}
     if any(reading.tags for reading in group):
         tags = _columns([reading.tags or {} for reading in group])
         document["tags"] = {
             name: column[0] if column.count(column[0]) == n else column
             for name, column in tags.items()
         }
-        row_bytes += sum(
+    encoded = _ENCODE(document)
+    row_bytes = _row_bytes(first.device_id, columns, tags)
+    return Chunk(first.device_id, t0, last.ts, n, encoded, n * row_bytes + len(encoded))
+
+
+def reopen(document: bytes) -> Chunk:
+    """The chunk that `pack` made of `document`: its key, its item and its bounds are the same.
+
+    Raises `UnreadableChunk`.
+    """
+    opened = unpack(document)
+    tags = {
+        name: (column,) if isinstance(column, str) else column
+        for name, column in (opened.tags or {}).items()
+    }
+    n = len(opened.dt)
+    row_bytes = _row_bytes(opened.device_id, opened.v, tags)
+    return Chunk(
+        opened.device_id,
+        opened.t0,
+        opened.t0 + opened.dt[-1],
+        n,
+        document,
+        n * row_bytes + len(document),
+    )
+
+
+def _row_bytes(
+    device_id: str, names: Iterable[str], tags: Mapping[str, Sequence[str | None]]
+) -> int:
+    """At most so many bytes has a lake row beside its values."""
+    return (
+        ROW_OVERHEAD
+        + len(device_id)
+        + sum(map(_json_bytes, names))
+        + sum(
             _json_bytes(name) + max(_json_bytes(text or "") for text in column)
             for name, column in tags.items()
         )
-    encoded = _ENCODE(document)
-    return Chunk(first.device_id, t0, last.ts, n, encoded, n * row_bytes + len(encoded))
+    )
 
 
 def _json_bytes(text: str) -> int:

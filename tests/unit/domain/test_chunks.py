@@ -19,6 +19,7 @@ from weir.chunks import (
     inflate,
     pack,
     pack_records,
+    reopen,
     unpack,
     unpack_body,
 )
@@ -65,6 +66,23 @@ def test_a_record_and_the_items_hold_the_same_documents(readings: list[Reading])
 def test_the_estimate_of_lake_rows_is_never_too_small(readings: list[Reading]) -> None:
     for chunk in pack(readings):
         assert len(rows(Record([chunk.document], NOW_MS))) <= chunk.rows_bytes
+
+
+@given(requests)
+def test_a_chunk_that_is_reopened_from_its_document_is_the_chunk_that_was_packed(
+    readings: list[Reading],
+) -> None:
+    for chunk in pack(readings):
+        again = reopen(chunk.document)
+        assert (again.device_id, again.sk, again.body) == (chunk.device_id, chunk.sk, chunk.body)
+        assert (again.n, again.t0, again.t1) == (chunk.n, chunk.t0, chunk.t1)
+        assert again.rows_bytes == chunk.rows_bytes
+        assert len(rows(Record([again.document], NOW_MS))) <= again.rows_bytes
+
+
+def test_what_is_no_document_is_not_reopened() -> None:
+    with pytest.raises(UnreadableChunk):
+        reopen(b'{"device_id":"a","t0":1,"dt":[],"v":{}}')
 
 
 def test_rows_are_in_time_order_and_of_one_time_in_the_order_sent() -> None:
