@@ -119,13 +119,15 @@ def _bodies(name: str, posts: int) -> list[bytes]:
 def _post_all(status: StackStatus, bodies: list[bytes]) -> None:
     """Post over several connections; each device's posts go over one, in order."""
     url = f"{status.api_url}/v1/readings"
+    headers = {
+        "content-type": "application/json",
+        "authorization": f"Bearer {status.device_key}",
+    }
 
     def post(lane: int) -> None:
         with httpx.Client(timeout=60, trust_env=False) as client:
             for at in range(lane, len(bodies), CONNECTIONS):
-                answer = client.post(
-                    url, content=bodies[at], headers={"content-type": "application/json"}
-                )
+                answer = client.post(url, content=bodies[at], headers=headers)
                 answered: Any = answer.json()
                 assert answered.get("accepted") == READINGS, answer.text
 

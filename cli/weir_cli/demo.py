@@ -13,6 +13,7 @@ from weir_cli.csv_source import CsvOptions
 from weir_cli.delivery import Totals, interruptible
 from weir_cli.faults import Fault
 from weir_cli.fleet import Fleet, FleetOptions
+from weir_cli.front_door import FrontDoor
 from weir_cli.live_view import View, viewing
 from weir_cli.reporting import summary
 from weir_cli.rows import Unreadable
@@ -61,6 +62,7 @@ def show(options: DemoOptions, status: StackStatus, stop: Event) -> None:
     reader = AlertReader(of_status(status))
     with Control(status.control_url) as control, viewing(terminal()) as view:
         view.say(f"API: POST {status.api_url}/v1/readings")
+        view.say(f"a key for all devices here: {status.device_key}")
         view.say("elsewhere: weir alerts --follow, weir readings DEVICE, weir audit")
         fleet = None
         if options.data is not None:
@@ -69,7 +71,7 @@ def show(options: DemoOptions, status: StackStatus, stop: Event) -> None:
             fleet = _fleet(options)
             items = _simulated(fleet, options, view, stop)
         performance = Show(
-            url=status.api_url,
+            door=FrontDoor(status.api_url, status.device_key),
             items=items,
             reader=reader,
             view=view,

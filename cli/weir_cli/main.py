@@ -10,6 +10,7 @@ from weir_cli.commands import (
     audit,
     backtest,
     controls,
+    devices,
     logs,
     readings,
     run,
@@ -53,3 +54,4 @@ app.command()(readings.readings)
 app.command()(audit.audit)
 app.command()(logs.logs)
 app.add_typer(controls.controls, name="controls")
+app.add_typer(devices.devices, name="devices")

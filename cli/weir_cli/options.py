@@ -5,6 +5,8 @@ from typing import Annotated, Final
 
 import typer
 
+from weir_cli.front_door import FrontDoor
+
 StackName = Annotated[
     str | None,
     typer.Option(
@@ -22,6 +24,18 @@ ApiUrl = Annotated[
     typer.Option("--api-url", metavar="URL", help="Where the API is; else the stack's own."),
 ]
 
+Key = Annotated[
+    str | None,
+    typer.Option(
+        "--key",
+        metavar="KEY",
+        envvar="WEIR_DEVICE_KEY",
+        show_envvar=True,
+        help="A device key; a command line can be read by others, the variable can not. "
+        "The local stack has one of its own.",
+    ),
+]
+
 DEFAULT_BATCH: Final = 100
 DEFAULT_CONNECTIONS: Final = 4
 
@@ -34,14 +48,27 @@ def read_option[T](name: str, text: str, read: Callable[[str], T]) -> T:
         raise typer.BadParameter(str(error), param_hint=f"'{name}'") from error
 
 
-def api_url_of(api_url: str | None, stack_name: str | None) -> str:
-    """The API to send to: the one that is named, or that of the stack."""
+def front_door_of(api_url: str | None, stack_name: str | None, key: str | None) -> FrontDoor:
+    """Where to send and with which key: what is named, or what the stack has."""
+    if api_url is not None and not api_url.startswith(("http://", "https://")):
+        raise typer.BadParameter(
+            f"{api_url!r} does not begin with http:// or https://", param_hint="'--api-url'"
+        )
+    if api_url is not None and key is not None:
+        return FrontDoor(api_url, key)
     if api_url is not None:
-        if not api_url.startswith(("http://", "https://")):
-            raise typer.BadParameter(
-                f"{api_url!r} does not begin with http:// or https://", param_hint="'--api-url'"
-            )
-        return api_url
+        raise typer.BadParameter(
+            "an API that is named by --api-url needs a device key: set WEIR_DEVICE_KEY",
+            param_hint="'--key'",
+        )
     from weir_cli.target import resolve
 
-    return resolve(stack_name).api_url
+    target = resolve(stack_name)
+    key = key or target.device_key
+    if key is None:
+        raise typer.BadParameter(
+            f"the stack {target.name!r} takes readings only with a device key: set "
+            "WEIR_DEVICE_KEY to one that `weir devices add` made",
+            param_hint="'--key'",
+        )
+    return FrontDoor(target.api_url, key)

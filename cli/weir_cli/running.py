@@ -11,6 +11,7 @@ from weir_cli.alert_watch import AlertReader, Changes
 from weir_cli.batches import Batch
 from weir_cli.delivery import Delivery, Totals, interruptible
 from weir_cli.errors import Problem
+from weir_cli.front_door import FrontDoor
 from weir_cli.live_view import View
 from weir_cli.rows import Unreadable
 from weir_cli.sender import Sender
@@ -33,7 +34,7 @@ class Show:
         How long the show lasts; None for until `stop` is set.
     """
 
-    url: str
+    door: FrontDoor
     items: Iterable[Batch | Unreadable]
     reader: AlertReader
     view: View
@@ -50,7 +51,10 @@ class Show:
         changes = Changes()
         changes.of(self.reader.read())  # what an earlier run left is no news
         with Sender(
-            self.url, connections=self.connections, sleep=interruptible(self.stop)
+            self.door.url,
+            connections=self.connections,
+            headers=self.door.headers,
+            sleep=interruptible(self.stop),
         ) as sender:
             delivery = Delivery(sender, connections=self.connections, stop=self.stop)
             errors: list[Exception] = []

@@ -8,6 +8,7 @@ from weir_cli.console import terminal
 from weir_cli.csv_source import CsvOptions
 from weir_cli.delivery import Delivery, Pace, Totals, interruptible
 from weir_cli.errors import Problem
+from weir_cli.front_door import FrontDoor
 from weir_cli.reporting import Reporter
 from weir_cli.sender import Sender
 from weir_cli.sources import Source, Survey, open_source, shifted, survey
@@ -27,7 +28,7 @@ def open_and_survey(file: str, device: str | None, options: CsvOptions) -> tuple
 
 def send_file(
     file: str,
-    url: str,
+    door: FrontDoor,
     device: str | None,
     options: CsvOptions,
     *,
@@ -49,8 +50,9 @@ def send_file(
     with (
         Reporter(terminal(), surveyed.rows) as reporter,
         Sender(
-            url,
+            door.url,
             connections=connections,
+            headers=door.headers,
             patience_s=patience_s,
             sleep=sleep,
             on_retry=reporter.on_retry,

@@ -1,7 +1,7 @@
 """Where Weir runs: the local stack, or a stack of the operator's own AWS account."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from weir_cli.errors import Problem
@@ -17,6 +17,8 @@ class Target:
         Returns a boto3 client of the service it is given.
     control_url
         The local stack's control endpoint; None in AWS.
+    device_key
+        A key for every device of the local stack; None in AWS, where `weir devices add` makes keys.
     """
 
     name: str
@@ -27,8 +29,14 @@ class Target:
     controls_table: str
     lake_bucket: str
     failure_bucket: str
+    devices_table: str
+    lake_stream: str
+    score_function: str
+    spill_queue_url: str
+    spill_dead_letters_url: str
     client: Callable[[str], Any]
     control_url: str | None = None
+    device_key: str | None = field(default=None, repr=False)
 
 
 def resolve(stack_name: str | None) -> Target:
@@ -64,8 +72,14 @@ def of_status(status: Any) -> Target:
         controls_table=status.controls_table,
         lake_bucket=status.lake_bucket,
         failure_bucket=status.failure_bucket,
+        devices_table=status.devices_table,
+        lake_stream=status.firehose,
+        score_function=status.score_function,
+        spill_queue_url=status.spill_queue_url,
+        spill_dead_letters_url=status.spill_dead_letters_url,
         client=clients.client,
         control_url=status.control_url,
+        device_key=status.device_key,
     )
 
 
@@ -96,6 +110,11 @@ def deployed(stack_name: str, session: Any = None) -> Target:
             controls_table=outputs["ControlsTable"],
             lake_bucket=outputs["LakeBucket"],
             failure_bucket=outputs["FailureBucket"],
+            devices_table=outputs["DevicesTable"],
+            lake_stream=outputs["LakeStream"],
+            score_function=outputs["ScoreFunction"],
+            spill_queue_url=outputs["SpillQueueUrl"],
+            spill_dead_letters_url=outputs["SpillDeadLettersUrl"],
             client=session.client,
         )
     except KeyError as missing:

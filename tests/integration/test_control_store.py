@@ -11,6 +11,7 @@ from moto import mock_aws
 from typer.testing import CliRunner
 
 from tests.tables import create_tables
+from tests.targets import a_target
 from weir.controls import FLEET, Control, Controls
 from weir.storage import control_store
 from weir.storage.control_store import ControlStore
@@ -154,9 +155,7 @@ def test_a_control_that_cannot_be_read_is_reported_and_holds_for_nothing(dynamod
 
 
 def test_the_command_sets_lists_and_clears(dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    here = target.Target(
-        "test", "", "", "", "", "controls", "", "", client=lambda service: dynamodb
-    )
+    here = a_target(controls_table="controls", client=lambda service: dynamodb)
     monkeypatch.setattr(target, "resolve", lambda stack_name: here)
 
     def weir(*arguments: str) -> str:

@@ -10,8 +10,9 @@ from weir_cli.options import (
     ApiUrl,
     BatchSize,
     Connections,
+    Key,
     StackName,
-    api_url_of,
+    front_door_of,
     read_option,
 )
 
@@ -46,6 +47,7 @@ def send(
         float, typer.Option(min=0.0, metavar="SECONDS", help="How long one request is tried.")
     ] = 120.0,
     api_url: ApiUrl = None,
+    key: Key = None,
     stack_name: StackName = None,
 ) -> None:
     """Send a file of readings, each device's in the order of the file.
@@ -57,7 +59,7 @@ def send(
     from weir_cli.timeline import end_ms
 
     end = None if rebase_end is None else read_option("--rebase-end", rebase_end, end_ms)
-    url = api_url_of(api_url, stack_name)
+    door = front_door_of(api_url, stack_name, key)
 
     from threading import Event
 
@@ -71,7 +73,7 @@ def send(
     stop = Event()
     with stopping(stop):
         totals = send_file(
-            file, url, device, options,
+            file, door, device, options,
             batch=batch, end=end, rate=rate, connections=connections,
             patience_s=patience, stop=stop,
         )  # fmt: skip

@@ -4,14 +4,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from weir_cli.front_door import FrontDoor
 from weir_cli.options import (
     DEFAULT_BATCH,
     DEFAULT_CONNECTIONS,
     ApiUrl,
     BatchSize,
     Connections,
+    Key,
     StackName,
-    api_url_of,
+    front_door_of,
     read_option,
 )
 
@@ -48,6 +50,7 @@ def simulate(
     batch: BatchSize = DEFAULT_BATCH,
     connections: Connections = DEFAULT_CONNECTIONS,
     api_url: ApiUrl = None,
+    key: Key = None,
     stack_name: StackName = None,
 ) -> None:
     """Send the telemetry of a simulated fleet, with faults of five kinds put in.
@@ -70,13 +73,13 @@ def simulate(
         fleet = Fleet(options)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="'--faults'") from error
-    url = None if out is not None else api_url_of(api_url, stack_name)
+    door = None if out is not None else front_door_of(api_url, stack_name, key)
     if labels is not None:
         _write_labels(labels, fleet)
-    if url is None:
+    if door is None:
         _write(out or "-", fleet)
         return
-    totals = _send(url, fleet, times, batch, connections, live=speed == "realtime")
+    totals = _send(door, fleet, times, batch, connections, live=speed == "realtime")
     stopped = speed == "realtime" and totals.failure is None and not totals.rejected
     if not (totals.complete or stopped):
         raise typer.Exit(1)
@@ -121,7 +124,13 @@ def _write(file: str, fleet: "Fleet") -> None:
 
 
 def _send(
-    url: str, fleet: "Fleet", speed: float | None, batch: int, connections: int, *, live: bool
+    door: FrontDoor,
+    fleet: "Fleet",
+    speed: float | None,
+    batch: int,
+    connections: int,
+    *,
+    live: bool,
 ) -> "Totals":
     from threading import Event
 
@@ -139,7 +148,13 @@ def _send(
     with (
         stopping(stop),
         Reporter(terminal(), rows) as reporter,
-        Sender(url, connections=connections, sleep=sleep, on_retry=reporter.on_retry) as sender,
+        Sender(
+            door.url,
+            connections=connections,
+            headers=door.headers,
+            sleep=sleep,
+            on_retry=reporter.on_retry,
+        ) as sender,
     ):
         delivery = Delivery(sender, connections=connections, observer=reporter, stop=stop)
         totals = delivery.run(items)

@@ -61,7 +61,8 @@ def status(
     else:
         for name in (
             "api_url", "endpoint_url", "readings_table", "states_table", "alerts_table",
-            "controls_table", "lake_bucket", "failure_bucket", "firehose", "logs",
+            "controls_table", "devices_table", "lake_bucket", "failure_bucket", "firehose",
+            "spill_queue_url", "logs", "device_key", "operator_token",
         ):  # fmt: skip
             put(f"{name.replace('_', ' '):<16}{getattr(found, name)}")
     if found is None:

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
+from tests.targets import a_target
 from weir.alerts import Alert
 from weir_cli import alert_view
 from weir_cli.alert_watch import AlertReader, Changes
-from weir_cli.target import Target
 
 ONSET = 1_767_225_600_000
 WHY = "12.5, expected 3 to 4: a jump"
@@ -57,7 +57,7 @@ def test_alerts_are_read_once_each(
     shown: Any, device: str | None, since: int, expected: list[Alert]
 ) -> None:
     reader = AlertReader(
-        Target("local", "", "", "", "alerts", "", "", "", client=lambda _: None),
+        a_target(alerts_table="alerts"),
         since=since, device=device, shown=shown,
     )  # fmt: skip
     reader._store = AlertsOf()  # type: ignore[assignment]

@@ -15,6 +15,7 @@ from weir_cli.demo import has_ended, is_of, is_scored
 from weir_cli.errors import Problem
 from weir_cli.faults import Fault
 from weir_cli.fleet import FleetOptions
+from weir_cli.front_door import FrontDoor
 from weir_cli.live_view import PlainView, counts
 from weir_cli.rows import Row
 from weir_cli.running import Show
@@ -66,7 +67,7 @@ def show(
     stop, view = Event(), View()
     reader = Reader(stop, *looks)
     return Show(
-        url="http://api.test",
+        door=FrontDoor("http://api.test", "key"),
         items=batches([Row(1, Reading("pump-1", T, {"flow": 1.0}))], 1),
         reader=reader,  # type: ignore[arg-type]
         view=view,
