@@ -17,6 +17,8 @@ ENVIRONMENT = {
     "ALERTS_TABLE": "alerts",
     "CONTROLS_TABLE": "controls",
     "DEVICES_TABLE": "devices",
+    "SPILL_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/123456789012/spill.fifo",
+    "SPILL_BUCKET": "failures",
     "KEY_MEMORY_SECONDS": "60",
     "FALSE_ALERTS_PER_WEEK": "0.1",
     "LAKE_STREAM": "weir-lake",
@@ -58,16 +60,25 @@ def load_handler(function: str) -> ModuleType:
     return module
 
 
-def http_event(body: str, headers: dict[str, str] | None = None, **more: Any) -> dict[str, Any]:
-    """The event of a POST to /v1/readings, payload format 2.0."""
+def http_event(
+    body: str,
+    headers: dict[str, str] | None = None,
+    *,
+    path: str = "/v1/readings",
+    authorizer: dict[str, Any] | None = None,
+    **more: Any,
+) -> dict[str, Any]:
+    """The event of a POST, payload format 2.0, of a key for every device unless it says other."""
+    admitted = {"lambda": {"key_id": "0123456789abcdef", "prefix": ""}}
     return {
         "version": "2.0",
-        "routeKey": "POST /v1/readings",
-        "rawPath": "/v1/readings",
+        "routeKey": f"POST {path}",
+        "rawPath": path,
         "headers": {"content-type": "application/json", **(headers or {})},
         "requestContext": {
             "requestId": "api-request-1",
-            "http": {"method": "POST", "path": "/v1/readings"},
+            "http": {"method": "POST", "path": path},
+            "authorizer": admitted if authorizer is None else authorizer,
         },
         "body": body,
         "isBase64Encoded": False,

@@ -36,6 +36,27 @@ class IngestSettings(msgspec.Struct, frozen=True):
         )
 
 
+class RespillSettings(msgspec.Struct, frozen=True):
+    """Where `respill` takes from and where it writes, and how long readings stay."""
+
+    readings_table: str
+    lake_stream: str
+    retention_s: int
+    spill_queue_url: str
+    spill_bucket: str
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Read the settings; raise `KeyError` or `ValueError` naming what is wrong."""
+        return cls(
+            environ["READINGS_TABLE"],
+            environ["LAKE_STREAM"],
+            int(environ["RETENTION_DAYS"]) * 86_400,
+            environ["SPILL_QUEUE_URL"],
+            environ["SPILL_BUCKET"],
+        )
+
+
 class AuthorizeSettings(msgspec.Struct, frozen=True):
     """Where the device keys are, and for how long a worker remembers one."""
 
