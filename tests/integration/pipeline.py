@@ -13,6 +13,7 @@ from typing import Any
 
 from tests.fakes.aws import FlakyDynamo, FlakyFirehose
 from tests.fakes.ewma import Ewma
+from tests.fakes.spill import FakeSpill
 from tests.handlers import Context, http_event
 from weir.scoring.fold import fold
 from weir.scoring.memory import MemoryCache
@@ -22,6 +23,8 @@ from weir.storage.checkpoint_store import CheckpointStore
 from weir.storage.control_store import ControlStore
 from weir.storage.lake_stream import LakeStream
 from weir.storage.reading_store import ReadingStore
+from weir.storage.retry import Deadline
+from weir.storage.sinks import Sinks
 
 
 class Pipeline:
@@ -36,19 +39,42 @@ class Pipeline:
         self.lake: list[dict[str, Any]] = []
         self.errors: list[bytes] = []
         self._rung: set[tuple[str, str]] = set()
+        self._into: Any = dynamodb
+        self.spill = FakeSpill()
         self.use_firehose(self.firehose)
         self.new_score_worker()
 
     def use_firehose(self, firehose: FlakyFirehose) -> None:
         """Let `ingest` write to `firehose`."""
         self.firehose = firehose
-        self.ingest.lake = LakeStream(firehose, "lake")  # type: ignore[attr-defined]
+        self.new_ingest_worker()
 
     def use_dynamodb(self, dynamodb: FlakyDynamo) -> None:
         """Let `ingest` write through `dynamodb`."""
-        self.ingest.readings = ReadingStore(  # type: ignore[attr-defined]
-            dynamodb, "readings", retention_s=86_400, executor=self.ingest.executor
+        self._into = dynamodb
+        self.new_ingest_worker()
+
+    def new_ingest_worker(self) -> None:
+        """A fresh execution environment of `ingest`: no breaker is open."""
+        executor = self.ingest.executor
+        self.ingest.sinks = Sinks(  # type: ignore[attr-defined]
+            LakeStream(self.firehose, "lake"),
+            ReadingStore(self._into, "readings", retention_s=86_400, executor=executor),
+            lambda: self.spill,  # type: ignore[arg-type,return-value]
+            executor,
         )
+
+    def respill(self) -> None:
+        """Put through again what was spilled, to sinks that are well."""
+        store = ReadingStore(self.dynamodb, "readings", retention_s=86_400)
+        bodies, self.spill.bodies = self.spill.bodies, []
+        for _, body in bodies:
+            spilled = self.spill.get(body)
+            assert spilled is not None
+            if "table" in spilled.sinks:
+                store.put(spilled.chunks(), Deadline(10))
+            if "lake" in spilled.sinks:
+                LakeStream(self.firehose, "lake").put([spilled.record()], Deadline(10))
 
     def new_score_worker(self, dynamodb: Any = None) -> None:
         """A fresh execution environment of `score`: nothing remembered."""

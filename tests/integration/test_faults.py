@@ -15,11 +15,13 @@ import pytest
 from moto import mock_aws
 
 from tests.fakes.aws import FlakyDynamo, FlakyFirehose, client_error, timed_out
+from tests.fakes.spill import FakeSpill
 from tests.handlers import Context, load_handler
 from tests.integration.pipeline import Pipeline, firehose_event
 from tests.tables import create_tables
 from weir.chunks import pack, pack_records
 from weir.readings import Reading, format_ts
+from weir.storage.retry import SinkUnavailable
 
 START = int(time.time() * 1000) // 3_600_000 * 3_600_000 - 5 * 3_600_000
 ONSET = START + 80 * 60_000
@@ -90,25 +92,67 @@ def test_throttling_that_passes_is_waited_out(pipeline: Pipeline) -> None:
 
 
 @pytest.mark.parametrize("sink", ["firehose", "dynamodb"])
-def test_a_sink_that_stays_throttled_is_a_503_and_sending_again_heals_it(
-    pipeline: Pipeline, sink: str
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        client_error("ThrottlingException"),
+        client_error("InternalServerError", 500),
+        client_error("AccessDeniedException"),
+        timed_out(),
+    ],
+    ids=["throttled", "down", "forbidden", "silent"],
+)
+def test_what_a_sink_does_not_take_waits_in_the_spill_and_the_202_is_true(
+    pipeline: Pipeline, sink: str, trouble: Exception
 ) -> None:
-    throttles = [client_error("ThrottlingException")] * 100
     if sink == "firehose":
-        pipeline.use_firehose(FlakyFirehose(*throttles))
+        pipeline.use_firehose(FlakyFirehose(*[trouble] * 100))
     else:
-        pipeline.use_dynamodb(FlakyDynamo(pipeline.dynamodb, "batch_write_item", *throttles))
-    answer = pipeline.post(readings(), seconds=2.3)
-    assert answer["statusCode"] == 503
+        pipeline.use_dynamodb(FlakyDynamo(pipeline.dynamodb, "batch_write_item", *[trouble] * 100))
+    assert pipeline.post(readings(), seconds=2.6)["statusCode"] == 202
+    assert len(pipeline.spill.readings()) == 100
+    well = FlakyFirehose()
+    well.records = pipeline.firehose.records
+    pipeline.use_firehose(well)
+    pipeline.respill()
+    pipeline.ring(pipeline.new_records())
+    assert_conserved(pipeline, readings())
+
+
+@pytest.mark.parametrize(("throttled", "status"), [(True, 429), (False, 503)])
+def test_with_the_spill_away_too_the_answer_is_honest_and_sending_again_heals_it(
+    pipeline: Pipeline, throttled: bool, status: int
+) -> None:
+    pipeline.spill = FakeSpill(SinkUnavailable("SQS", 1, "away", throttled=throttled))
+    pipeline.use_firehose(FlakyFirehose(client_error("AccessDeniedException")))
+    answer = pipeline.post(readings())
+    assert answer["statusCode"] == status
     assert int(answer["headers"]["retry-after"]) > 0
-    assert json.loads(answer["body"])["code"] == "sink_unavailable"
-    taken = pipeline.firehose.records
+    assert json.loads(answer["body"])["code"] == ("throttled" if throttled else "sink_unavailable")
     pipeline.use_firehose(FlakyFirehose())
-    pipeline.firehose.records = taken
-    pipeline.use_dynamodb(FlakyDynamo(pipeline.dynamodb, "batch_write_item"))
     assert pipeline.post(readings())["statusCode"] == 202
     pipeline.ring(pipeline.new_records())
     assert_conserved(pipeline, readings())
+
+
+def test_a_sink_that_is_down_is_left_alone_by_the_requests_that_follow(pipeline: Pipeline) -> None:
+    down = FlakyFirehose(*[client_error("AccessDeniedException")] * 3)
+    pipeline.use_firehose(down)
+    for at in range(3):
+        assert pipeline.post(readings(f"pump-{at}"))["statusCode"] == 202
+    assert len(down.calls) == 1
+    assert len(pipeline.spill.readings()) == 300
+
+
+def test_a_device_that_is_throttled_does_not_make_the_others_spill(pipeline: Pipeline) -> None:
+    throttled = [client_error("ProvisionedThroughputExceededException")] * 4
+    flaky = FlakyDynamo(pipeline.dynamodb, "batch_write_item", *throttled)
+    pipeline.use_dynamodb(flaky)
+    assert pipeline.post(readings("hot"), seconds=2.05)["statusCode"] == 202
+    assert {device for device, *_ in pipeline.spill.readings()} == {"hot"}
+    flaky._faults.clear()
+    assert pipeline.post(readings("pump-7"))["statusCode"] == 202
+    assert {device for device, *_ in pipeline.spill.readings()} == {"hot"}
 
 
 def test_a_call_that_was_carried_out_but_not_answered_doubles_nothing(pipeline: Pipeline) -> None:

@@ -6,6 +6,9 @@ from typing import Final
 GZIP: Final = zlib.MAX_WBITS | 16
 ZLIB_OR_GZIP: Final = zlib.MAX_WBITS | 32
 
+MAX_MEMBERS: Final = 64
+"""Each gzip member costs a copy of all that follows it, so that many small ones would be a load."""
+
 
 class BrokenData(ValueError):
     """The data is not of the format, or ends early."""
@@ -23,6 +26,8 @@ def inflate(data: bytes, limit: int, wbits: int) -> bytes:
     parts: list[bytes] = []
     room = limit
     while data:
+        if len(parts) == MAX_MEMBERS:
+            raise BrokenData(f"has more than {MAX_MEMBERS} gzip members")
         inflater = zlib.decompressobj(wbits)
         try:
             part = inflater.decompress(data, room + 1)

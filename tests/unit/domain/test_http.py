@@ -8,7 +8,6 @@ import pytest
 from weir.http.answers import problem
 from weir.http.bodies import (
     MAX_BODY,
-    MAX_INFLATED,
     BodyTooLarge,
     BrokenEncoding,
     UnsupportedEncoding,
@@ -19,22 +18,29 @@ from weir.http.bodies import (
 
 @pytest.mark.parametrize("encoding", ["gzip", "GZIP ", "x-gzip"])
 def test_gzip_is_undone(encoding: str) -> None:
-    assert decode(gzip.compress(b"one") + gzip.compress(b"two"), encoding) == b"onetwo"
+    assert decode(gzip.compress(b"one") + gzip.compress(b"two"), encoding, 6) == b"onetwo"
 
 
 @pytest.mark.parametrize("encoding", ["", "identity"])
 def test_a_plain_body_is_left_alone(encoding: str) -> None:
-    assert decode(b"text", encoding) == b"text"
+    assert decode(b"text", encoding, 4) == b"text"
 
 
 def test_a_bomb_is_too_large_not_inflated() -> None:
     with pytest.raises(BodyTooLarge):
-        decode(gzip.compress(b"\0" * (MAX_INFLATED + 1)), "gzip")
+        decode(gzip.compress(b"\0" * 1001), "gzip", 1000)
 
 
 def test_a_large_body_is_too_large() -> None:
     with pytest.raises(BodyTooLarge):
-        decode(b"x" * (MAX_BODY + 1), "")
+        decode(b"x" * (MAX_BODY + 1), "", 2 * MAX_BODY)
+    with pytest.raises(BodyTooLarge):
+        decode(b"12345", "", 4)
+
+
+def test_many_gzip_members_are_refused_before_they_are_a_load() -> None:
+    with pytest.raises(BrokenEncoding, match="more than 64 gzip members"):
+        decode(gzip.compress(b"") * 1000, "gzip", 1000)
 
 
 @pytest.mark.parametrize(
@@ -42,13 +48,13 @@ def test_a_large_body_is_too_large() -> None:
 )
 def test_what_is_not_gzip_is_broken(data: bytes) -> None:
     with pytest.raises(BrokenEncoding):
-        decode(data, "gzip")
+        decode(data, "gzip", 100)
 
 
 @pytest.mark.parametrize("encoding", ["br", "gzip, gzip", "deflate"])
 def test_other_encodings_are_not_supported(encoding: str) -> None:
     with pytest.raises(UnsupportedEncoding):
-        decode(b"", encoding)
+        decode(b"", encoding, 100)
 
 
 def test_a_media_type_is_read_without_its_parameters() -> None:

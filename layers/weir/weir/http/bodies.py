@@ -7,9 +7,6 @@ from weir.inflation import GZIP, BrokenData, InflatesTooFar, inflate
 MAX_BODY: Final = 4 * 1024 * 1024
 """Bytes of a request's body as it was sent: Lambda's 6 MB less what base64 adds."""
 
-MAX_INFLATED: Final = 8 * 1024 * 1024
-"""Bytes of a request's body once inflated."""
-
 
 class BodyTooLarge(ValueError):
     """The body is larger than a request's may be."""
@@ -23,8 +20,8 @@ class BrokenEncoding(ValueError):
     """The body is not what its Content-Encoding says."""
 
 
-def decode(body: bytes, content_encoding: str) -> bytes:
-    """Undo the Content-Encoding (none, identity, gzip) of `body`, within bounds.
+def decode(body: bytes, content_encoding: str, max_inflated: int) -> bytes:
+    """Undo the Content-Encoding (none, identity, gzip) of `body`, up to `max_inflated` bytes.
 
     Raises `BodyTooLarge`, `UnsupportedEncoding` or `BrokenEncoding`.
     """
@@ -32,13 +29,15 @@ def decode(body: bytes, content_encoding: str) -> bytes:
         raise BodyTooLarge(f"the body has {len(body)} bytes; it may have {MAX_BODY}")
     encoding = content_encoding.strip().lower()
     if encoding in {"", "identity"}:
+        if len(body) > max_inflated:
+            raise BodyTooLarge(f"the body has {len(body)} bytes; it may have {max_inflated}")
         return body
     if encoding not in {"gzip", "x-gzip"}:
         raise UnsupportedEncoding(
             "Content-Encoding is not supported; it may be gzip, identity or left out"
         )
     try:
-        return inflate(body, MAX_INFLATED, GZIP)
+        return inflate(body, max_inflated, GZIP)
     except InflatesTooFar as error:
         raise BodyTooLarge(f"the body {error}") from error
     except BrokenData as error:

@@ -6,10 +6,13 @@ from typing import Final, Protocol
 import msgspec
 
 from weir.identity import Scope
-from weir.readings import Reading, Rejection, Window
+from weir.readings import NOT_COVERED, Reading, Rejection, Window
 
 MAX_READINGS: Final = 10_000
 """Entries (readings, SenML records, lines, data points) that one request may hold."""
+
+MAX_INFLATED: Final = 8 * 1024 * 1024
+"""Bytes of a request's body once inflated, unless a protocol has a narrower bound."""
 
 
 class UnreadableBody(ValueError):
@@ -18,6 +21,10 @@ class UnreadableBody(ValueError):
 
 class TooManyReadings(ValueError):
     """The body holds more entries than one request may."""
+
+
+class NotCovered(Exception):
+    """The sender's key speaks for none of the devices that the request is about."""
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -44,6 +51,13 @@ class Parsed(msgspec.Struct, frozen=True):
     readings: Sequence[Reading]
     rejected: Sequence[Rejection]
     accepted: int
+
+    def check_covered(self) -> None:
+        """Raise `NotCovered` if every entry is refused because of the key that sent it."""
+        if self.accepted or not self.rejected:
+            return
+        if all(rejection.code == NOT_COVERED for rejection in self.rejected):
+            raise NotCovered(self.rejected[0].detail)
 
 
 class Reply(msgspec.Struct, frozen=True):

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from weir.protocols.interface import Parsed, Reply, Request
+from weir.protocols.interface import MAX_INFLATED, Parsed, Reply, Request
 from weir.protocols.native import parse_json, parse_ndjson
 
 _ENCODE = msgspec.json.Encoder().encode
@@ -38,7 +38,7 @@ class NativeJson(OwnAnswers):
     """One reading, an array, or an envelope."""
 
     media_types = JSON
-    max_inflated = 8 * 1024 * 1024
+    max_inflated = MAX_INFLATED
 
     def parse(self, request: Request) -> Parsed:
         """Read `application/json`, or the newline-delimited JSON that some send under its name."""
@@ -49,7 +49,7 @@ class NativeLines(OwnAnswers):
     """One reading a line."""
 
     media_types = LINES
-    max_inflated = 8 * 1024 * 1024
+    max_inflated = MAX_INFLATED
 
     def parse(self, request: Request) -> Parsed:
         """Read newline-delimited JSON."""
