@@ -12,11 +12,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import billing, cold_start, ingest, score, stack, transform
+from benchmarks import billing, cold_start, front_door, ingest, score, stack, transform
 from benchmarks.figures import Figure, Findings
 
 BENCHMARKS: dict[str, Callable[[], Findings]] = {
     "ingest": ingest.run,
+    "front_door": front_door.run,
     "billing": billing.run,
     "cold_start": cold_start.run,
     "transform": transform.run,
