@@ -55,7 +55,8 @@ def load_handler(function: str) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    with patch.dict(os.environ, {**ENVIRONMENT, "POWERTOOLS_SERVICE_NAME": function}):
+    own = {"AWS_DEFAULT_REGION": "eu-west-1", "POWERTOOLS_SERVICE_NAME": function}
+    with patch.dict(os.environ, {**ENVIRONMENT, **own}):
         spec.loader.exec_module(module)
     return module
 
