@@ -6,10 +6,10 @@ import pytest
 from moto import mock_aws
 
 from tests.fakes.spill import FakeSpill
-from tests.integration.spill_stack import LATER, QUEUE, RECEIVED, Stack, many, reading
+from tests.integration.spill_stack import LATER, QUEUE, RECEIVED, START, Stack, many, reading
 from weir.chunks import pack
 from weir.spill import encode, spill
-from weir.storage.retry import Deadline
+from weir.storage.retry import Deadline, SinkUnavailable
 from weir.storage.spill_queue import MAX_BODY_BYTES, SpillQueue
 
 type Spill = tuple[SpillQueue | FakeSpill, Callable[[], list[tuple[str, str]]]]
@@ -90,3 +90,14 @@ def test_discarding_a_small_message_changes_nothing(either: Spill) -> None:
     ((_, body),) = take()
     queue.discard(body)
     assert queue.get(body) == put[0]
+
+
+def test_the_fake_tells_which_values_are_in_it_and_can_be_down() -> None:
+    down = SinkUnavailable("SQS", 1, "InternalError", throttled=False)
+    fake = FakeSpill(down, None)
+    put = spill(pack([reading("a", 0, 2.5), reading("b", 1)]), ["lake"], RECEIVED)
+    with pytest.raises(SinkUnavailable):
+        fake.put(put, Deadline(5))
+    assert fake.readings() == []
+    fake.put(put, Deadline(5))
+    assert fake.readings() == [("a", START, "flow", 2.5), ("b", START + 60_000, "flow", 1.5)]
