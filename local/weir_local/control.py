@@ -15,12 +15,15 @@ _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.01, 0.1
 class Pending:
     """What is under way: nothing is, when it is false."""
 
+    spilled_messages: int
     firehose_records: int
     stream_records: int
     in_flight: int
 
     def __bool__(self) -> bool:
-        return bool(self.firehose_records or self.stream_records or self.in_flight)
+        return any(
+            (self.spilled_messages, self.firehose_records, self.stream_records, self.in_flight)
+        )
 
 
 class Control:
@@ -33,12 +36,14 @@ class Control:
         """Put exactly these faults in force; ``weir_local.faults`` lists them.
 
         A whole number is so many next times, a fraction so many of all:
-        ``{"fail_records": 0.2, "kill_mid_batch": 3, "seed": 7}``.
+        ``{"fail_records": 0.2, "kill_mid_batch": 3, "seed": 7}``. A fault of a function's calls may
+        be narrowed to a function or an operation: ``{"dynamo_refuse@ingest": 1.0}``.
 
         Raises
         ------
         ValueError
-            When a fault is unknown or its number makes no sense.
+            When a fault is unknown, its number makes no sense, or the stack is not breakable and
+            the fault takes one that is.
         """
         answer = self._client.post("/faults", json=dict(faults))
         if answer.status_code == httpx.codes.BAD_REQUEST:
@@ -54,7 +59,7 @@ class Control:
         self._client.post("/flush").raise_for_status()
 
     def pending(self) -> Pending:
-        """Return what is under way; the DynamoDB stream is read to its end first."""
+        """Return what is under way; the DynamoDB stream is read to its end for it."""
         answer = self._client.get("/pending").raise_for_status()
         return Pending(**answer.json())
 
@@ -62,7 +67,7 @@ class Control:
         """Return when nothing is under way any more.
 
         Records that wait in Firehose's buffers count: they leave when an interval ends, or by
-        ``flush``.
+        ``flush``. So do messages in the spill queue, but not those in its dead letters.
 
         Raises
         ------
@@ -78,7 +83,12 @@ class Control:
             pause = min(pause * 1.5, _LONGEST_PAUSE)
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """Return what was counted since the start, under ``firehose`` and ``stream``."""
+        """Return what was counted since the start.
+
+        Under ``firehose``, ``stream`` and ``proxy``: what was done. Under ``struck``: how often
+        each fault did strike, by its name, and for a function's calls also by where:
+        ``dynamo_refuse@ingest.BatchWriteItem``.
+        """
         answer = self._client.get("/counts").raise_for_status()
         found: dict[str, dict[str, int]] = answer.json()
         return found

@@ -4,6 +4,7 @@ import os
 import socket
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -44,12 +45,34 @@ def clean_environment() -> dict[str, str]:
     }
 
 
-def emulator_environment(
-    port: int, state: Path, firehose_url: str, *, auth: bool
-) -> Mapping[str, str]:
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the emulator is and what the functions under it call instead of it.
+
+    `proxy_url` is what stands before DynamoDB, SQS and S3, or None.
+    """
+
+    port: int
+    directory: Path
+    firehose_url: str
+    proxy_url: str | None
+
+    @property
+    def state(self) -> Path:
+        """All that the emulator writes."""
+        return self.directory / "emulator"
+
+    @property
+    def workers(self) -> Path:
+        """Where the process of a function leaves a file of its name."""
+        return self.state / "workers"
+
+
+def emulator_environment(place: Place, *, auth: bool, time_scale: float) -> Mapping[str, str]:
     """Return the environment of the emulator, which the functions inherit."""
-    return clean_environment() | {
-        "GATEWAY_PORT": str(port),
+    state = place.state
+    environment = clean_environment() | {
+        "GATEWAY_PORT": str(place.port),
         # Without these three it listens on every interface.
         "BIND_HOST": HOST,
         "IOT_MTLS_ENABLED": "0",
@@ -63,20 +86,28 @@ def emulator_environment(
         "AUTH": "true" if auth else "false",
         "AWS_DEFAULT_REGION": REGION,
         # The functions' Firehose calls, and only those, go to the stand-in.
-        "AWS_ENDPOINT_URL_FIREHOSE": firehose_url,
+        "AWS_ENDPOINT_URL_FIREHOSE": place.firehose_url,
+        # Both are for `weir_local.emulator_process`.
+        "WEIR_WORKERS": str(place.workers),
+        "WEIR_TIME_SCALE": str(time_scale),
     }
+    if place.proxy_url is not None:
+        # The emulator itself calls no service over HTTP: only the functions heed these.
+        for service in ("DYNAMODB", "S3", "SQS"):
+            environment[f"AWS_ENDPOINT_URL_{service}"] = place.proxy_url
+    return environment
 
 
-def start(port: int, directory: Path, firehose_url: str, *, auth: bool) -> int:
+def start(place: Place, *, auth: bool, time_scale: float) -> int:
     """Start the emulator in the background and return its process id; it is not ready yet."""
-    state = directory / "emulator"
-    (state / "tmp").mkdir(parents=True, exist_ok=True)
-    environment = emulator_environment(port, state, firehose_url, auth=auth)
-    log = directory / "logs" / "emulator.log"
+    (place.state / "tmp").mkdir(parents=True, exist_ok=True)
+    place.workers.mkdir(exist_ok=True)
+    environment = emulator_environment(place, auth=auth, time_scale=time_scale)
+    log = place.directory / "logs" / "emulator.log"
     python = tool("ministack").with_name("python")
     program = Path(__file__).with_name("emulator_process.py")
     # -P: what lies beside the program must not be found by import.
-    return spawn([str(python), "-P", str(program)], environment, log, directory)
+    return spawn([str(python), "-P", str(program)], environment, log, place.directory)
 
 
 def wait_until_answers(url: str, pid: int) -> None:

@@ -1,19 +1,36 @@
-"""What runs as the emulator: ministack, with compressed request bodies kept whole.
+"""What runs as the emulator: ministack, with what it gets wrong set right.
 
-An HTTP API hands a function a body that is not text in base64. ministack tells the two apart by
-the content type alone, and so decodes gzipped JSON as UTF-8, which destroys it. This file is run
-by the emulator's own Python, which has nothing of ours, so it imports nothing of ours.
+- An HTTP API hands a function a body that is not text in base64. ministack tells the two apart by
+  the content type alone, and so decodes gzipped JSON as UTF-8, which destroys it.
+- When the function fails or dies, an HTTP API answers 500 and no word of why; when it is throttled,
+  503. ministack answers 502 with the error, and 429.
+- A process of a function says who it is, in a header of each call and by a file, so that the
+  stand-ins can let faults strike one function, and kill it.
+- Policies may refuse what does not come over TLS; here nothing does, and the loopback counts as
+  TLS.
+- SendMessageBatch and the other batches of SQS are no actions of their own to a policy: who may
+  SendMessage may send a batch of them.
+- What a function asks for with ChangeMessageVisibility is scaled, as all waits of the local stack.
+
+This file is run by the emulator's own Python, which has nothing of ours, so it imports nothing of
+ours. What it replaces belongs to a version that is pinned.
 """
 
 import gc
+import json
+import math
+import os
 import sys
 from contextvars import ContextVar
 from typing import Any
 
-from ministack.services import apigateway  # type: ignore[import-not-found]
+from ministack.core import iam_actions, iam_evaluator, lambda_runtime  # type: ignore[import-not-found]
+from ministack.services import apigateway, lambda_svc, sqs  # type: ignore[import-not-found]
+
+# ------------------------------------------------------------------ bodies in base64
 
 _encoded: ContextVar[bool] = ContextVar("encoded", default=False)
-_is_text = apigateway._v2_request_body_is_text  # noqa: SLF001 - of a version that is pinned
+_is_text = apigateway._v2_request_body_is_text  # noqa: SLF001
 _invoke = apigateway._invoke_lambda_proxy  # noqa: SLF001
 
 
@@ -33,6 +50,111 @@ async def _invoke_lambda_proxy(*arguments: Any, **named: Any) -> Any:
 
 apigateway._v2_request_body_is_text = _body_is_text  # noqa: SLF001
 apigateway._invoke_lambda_proxy = _invoke_lambda_proxy  # noqa: SLF001
+
+# ------------------------------------------------------------------ functions that fail
+
+_shaped = lambda_svc.lambda_execute_result_to_api_proxy_response
+
+
+def _response_of_api(result: Any) -> Any:
+    if result.get("throttle"):
+        return _failure(503, "Service Unavailable"), None
+    if result.get("error"):
+        return _failure(500, "Internal Server Error"), None
+    return _shaped(result)
+
+
+def _failure(status: int, message: str) -> dict[str, Any]:
+    return {
+        "statusCode": status,
+        "headers": {"Content-Type": "application/json"},
+        "body": json.dumps({"message": message}),
+    }
+
+
+lambda_svc.lambda_execute_result_to_api_proxy_response = _response_of_api
+
+# ------------------------------------------------------------------ functions that say who they are
+
+_SAY_WHO = """
+def _say_who_calls():
+    import os
+    name = os.environ["AWS_LAMBDA_FUNCTION_NAME"] + "." + str(os.getpid())
+    open(os.path.join(os.environ["WEIR_WORKERS"], name), "w").close()
+    try:
+        import botocore.handlers
+    except ImportError:
+        return
+    def add(params, **_):
+        params["headers"]["X-Weir-Worker"] = name
+    botocore.handlers.BUILTIN_HANDLERS.append(("before-call", add))
+"""
+# There, the path for imports is complete and the handler's module not yet imported.
+_PLACE = "    _ms_install_invoke_depth()\n"
+
+
+def _with_name(script: str) -> str:
+    if script.count(_PLACE) != 1:
+        raise RuntimeError("this version of ministack starts functions in another way")
+    return _SAY_WHO + script.replace(_PLACE, f"{_PLACE}    _say_who_calls()\n")
+
+
+lambda_runtime._PYTHON_WORKER_SCRIPT = _with_name(  # noqa: SLF001
+    lambda_runtime._PYTHON_WORKER_SCRIPT  # noqa: SLF001
+)
+
+# ------------------------------------------------------------------ the loopback as TLS
+
+_pin_request_origin = iam_evaluator.pin_request_origin
+
+
+def _pin_secure_origin(source_ip: str, _secure_transport: bool) -> None:
+    _pin_request_origin(source_ip, True)
+
+
+# Before ministack.app is imported, which takes it by name.
+iam_evaluator.pin_request_origin = _pin_secure_origin
+
+# ------------------------------------------------------------------ actions of policies
+
+_action = iam_actions.extract_iam_action
+
+
+def _action_of_policies(*arguments: Any, **named: Any) -> Any:
+    found = _action(*arguments, **named)
+    if isinstance(found, str) and found.startswith("sqs:"):
+        return found.removesuffix("Batch")
+    return found
+
+
+iam_actions.extract_iam_action = _action_of_policies
+
+# ------------------------------------------------------------------ waits, scaled
+
+_scale = float(os.environ.get("WEIR_TIME_SCALE", "1"))
+_change_visibility = sqs._HANDLERS["ChangeMessageVisibility"]  # noqa: SLF001
+_change_visibility_batch = sqs._HANDLERS["ChangeMessageVisibilityBatch"]  # noqa: SLF001
+
+
+def _scaled(request: dict[str, Any]) -> dict[str, Any]:
+    """Return the request with its wait scaled, but not below the second that SQS counts in."""
+    if "VisibilityTimeout" not in request:
+        return request
+    wait = math.ceil(int(request["VisibilityTimeout"]) * _scale)
+    return {**request, "VisibilityTimeout": wait}
+
+
+def _change_visibility_scaled(request: dict[str, Any], queue_url: str) -> Any:
+    return _change_visibility(_scaled(request), queue_url)
+
+
+def _change_visibility_batch_scaled(request: dict[str, Any], queue_url: str) -> Any:
+    entries = [_scaled(entry) for entry in request.get("Entries", [])]
+    return _change_visibility_batch({**request, "Entries": entries}, queue_url)
+
+
+sqs._HANDLERS["ChangeMessageVisibility"] = _change_visibility_scaled  # noqa: SLF001
+sqs._HANDLERS["ChangeMessageVisibilityBatch"] = _change_visibility_batch_scaled  # noqa: SLF001
 
 if __name__ == "__main__":
     from ministack.app import main  # type: ignore[import-not-found]

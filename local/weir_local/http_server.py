@@ -23,14 +23,18 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An answer with its whole body."""
+    """An answer with its whole body; header names are in lower case.
+
+    A ``content-length`` is added, unless there is one: an answer to HEAD names that of its GET.
+    """
 
     status: int
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-Handler = Callable[[Request], Awaitable[Response]]
+Handler = Callable[[Request], Awaitable[Response | None]]
+"""Answers a request; None ends the connection without an answer."""
 
 
 def json_response(status: int, content: Any, headers: Mapping[str, str] | None = None) -> Response:
@@ -84,7 +88,11 @@ class HttpServer:
             if request is None:
                 return
             response = await self._handler(request)
-            headers = [*response.headers.items(), ("content-length", str(len(response.body)))]
+            if response is None:
+                return
+            headers = list(response.headers.items())
+            if "content-length" not in response.headers:
+                headers.append(("content-length", str(len(response.body))))
             start = h11.Response(status_code=response.status, headers=headers)
             parts = [
                 connection.send(start),

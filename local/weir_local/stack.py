@@ -13,22 +13,47 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import boto3
 import httpx
 from botocore.exceptions import BotoCoreError, ClientError
 
+from weir.identity import EVERY_DEVICE, NewKey
+from weir.storage.device_key_store import DeviceKeyStore
 from weir_local import emulator
 from weir_local.aws import emulator_session
 from weir_local.build import BuildError, build, host_architecture
-from weir_local.deploy import Deployed, DeployError, deploy
+from weir_local.deploy import DeployError, deploy
+from weir_local.issuer import Issuer
 from weir_local.paths import HOST, REGION, REPOSITORY, stack_directory
 from weir_local.processes import spawn, stop_recorded
-from weir_local.status import FILE, StackStatus, load_status, save_status
+from weir_local.status import FILE, ISSUER_FILE, StackStatus, load_status, save_status
 from weir_local.supplements import supplement
 
 Say = Callable[[str], None]
 
 # The local stack takes readings of any age, so that recorded data can be played into it.
 _PARAMETERS = {"StreamMapping": "DISABLED", "AcceptPastDays": "400", "RetentionDays": "430"}
+_AUDIENCE = "weir-local"
+_TOKEN_LIFETIME_S = 30 * 86_400
+_OUTPUTS = {
+    "readings_table": "ReadingsTable",
+    "states_table": "StatesTable",
+    "alerts_table": "AlertsTable",
+    "controls_table": "ControlsTable",
+    "devices_table": "DevicesTable",
+    "spill_queue_url": "SpillQueueUrl",
+    "spill_dead_letters_url": "SpillDeadLettersUrl",
+    "lake_bucket": "LakeBucket",
+    "failure_bucket": "FailureBucket",
+    "firehose": "LakeStream",
+    "ingest_function": "IngestFunction",
+    "transform_function": "TransformFunction",
+    "score_function": "ScoreFunction",
+    "authorize_function": "AuthorizeFunction",
+    "respill_function": "RespillFunction",
+    "api_function": "ApiFunction",
+}
+"""The fields of the status that are outputs of the template."""
 
 
 class StackError(Exception):
@@ -48,7 +73,11 @@ class StackOptions:
     auth
         Whether the emulator enforces the functions' IAM policies.
     time_scale
-        What Firehose's buffer intervals are multiplied by: 0.05 makes a minute three seconds.
+        What waits are multiplied by (Firehose's buffer intervals, a function's own with
+        ChangeMessageVisibility): 0.05 makes a minute three seconds.
+    breakable
+        Whether a proxy stands between the functions and DynamoDB, SQS and S3, so that faults can
+        strike there. It costs a hop each call.
     source
         The folder with ``template.yaml``.
     """
@@ -57,6 +86,7 @@ class StackOptions:
     parameters: Mapping[str, str] = field(default_factory=dict)
     auth: bool = False
     time_scale: float = 0.05
+    breakable: bool = False
     source: Path = REPOSITORY
 
 
@@ -95,24 +125,36 @@ def down(directory: Path | None, say: Say) -> bool:
         return False
     with _only_one(folder):
         stopped = stop_recorded(folder)
-        (folder / FILE).unlink(missing_ok=True)
-        shutil.rmtree(folder / "emulator", ignore_errors=True)
+        _forget(folder)
     say("the local stack is down" if stopped else "no local stack runs")
     return stopped
 
 
 def _start(options: StackOptions, directory: Path, say: Say) -> StackStatus:
-    port, firehose_port, control_port = emulator.free_ports(3)
+    port, firehose_port, control_port, proxy_port = emulator.free_ports(4)
     endpoint = f"http://{HOST}:{port}"
-    firehose_url = f"http://{HOST}:{firehose_port}"
+    control_url = f"http://{HOST}:{control_port}"
+    place = emulator.Place(
+        port,
+        directory,
+        firehose_url=f"http://{HOST}:{firehose_port}",
+        proxy_url=f"http://{HOST}:{proxy_port}" if options.breakable else None,
+    )
     say("starting the emulator")
-    emulator_pid = emulator.start(port, directory, firehose_url, auth=options.auth)
+    emulator_pid = emulator.start(place, auth=options.auth, time_scale=options.time_scale)
     built = build(options.source.resolve(), directory / "logs" / "deploy.log", say)
     emulator.wait_until_answers(f"{endpoint}/_ministack/ready", emulator_pid)
 
     say("deploying")
     session = emulator_session(endpoint, REGION)
-    parameters = {"Architecture": host_architecture(), **_PARAMETERS, **options.parameters}
+    issuer = Issuer.create(control_url, _AUDIENCE, directory / ISSUER_FILE)
+    parameters = {
+        "Architecture": host_architecture(),
+        "OidcIssuer": issuer.url,
+        "OidcAudience": issuer.audience,
+        **_PARAMETERS,
+        **options.parameters,
+    }
     deployed = deploy(session, built, parameters)
     supplement(session, deployed)
 
@@ -122,16 +164,32 @@ def _start(options: StackOptions, directory: Path, say: Say) -> StackStatus:
         "region": REGION,
         "firehose_port": firehose_port,
         "control_port": control_port,
+        "proxy_port": proxy_port if options.breakable else None,
         "delivery_stream": deployed.outputs["LakeStream"],
         "event_source_mapping": deployed.resources["ScoreMapping"],
+        "spill_queue_url": deployed.outputs["SpillQueueUrl"],
+        "emulator_pid": emulator_pid,
+        "workers": str(place.workers),
+        "issuer_file": str(directory / ISSUER_FILE),
         "time_scale": options.time_scale,
     }
-    control_url = f"http://{HOST}:{control_port}"
     standins_pid = _start_standins(settings, directory)
     emulator.wait_until_answers(f"{control_url}/health", standins_pid)
 
-    status = _status(
-        deployed, endpoint, firehose_url, control_url, directory, emulator_pid, standins_pid
+    outputs = deployed.outputs
+    status = StackStatus(
+        endpoint_url=endpoint,
+        # By path, since not every system resolves <api>.execute-api.localhost.
+        api_url=f"{endpoint}/_aws/execute-api/{outputs['ApiId']}",
+        firehose_url=place.firehose_url,
+        control_url=control_url,
+        **{field: outputs[output] for field, output in _OUTPUTS.items()},
+        region=REGION,
+        logs=str(directory / "logs"),
+        emulator_pid=emulator_pid,
+        standins_pid=standins_pid,
+        device_key=_development_key(session, outputs["DevicesTable"]),
+        operator_token=issuer.token("developer", lifetime_s=_TOKEN_LIFETIME_S),
     )
     save_status(status, directory)
     return status
@@ -149,37 +207,11 @@ def _start_standins(settings: Mapping[str, object], directory: Path) -> int:
     )
 
 
-def _status(
-    deployed: Deployed,
-    endpoint: str,
-    firehose_url: str,
-    control_url: str,
-    directory: Path,
-    emulator_pid: int,
-    standins_pid: int,
-) -> StackStatus:
-    outputs = deployed.outputs
-    return StackStatus(
-        endpoint_url=endpoint,
-        # By path, since not every system resolves <api>.execute-api.localhost.
-        api_url=f"{endpoint}/_aws/execute-api/{outputs['ApiId']}",
-        firehose_url=firehose_url,
-        control_url=control_url,
-        readings_table=outputs["ReadingsTable"],
-        states_table=outputs["StatesTable"],
-        alerts_table=outputs["AlertsTable"],
-        controls_table=outputs["ControlsTable"],
-        lake_bucket=outputs["LakeBucket"],
-        failure_bucket=outputs["FailureBucket"],
-        firehose=outputs["LakeStream"],
-        ingest_function=outputs["IngestFunction"],
-        transform_function=outputs["TransformFunction"],
-        score_function=outputs["ScoreFunction"],
-        region=REGION,
-        logs=str(directory / "logs"),
-        emulator_pid=emulator_pid,
-        standins_pid=standins_pid,
-    )
+def _development_key(session: boto3.Session, table: str) -> str:
+    """Make a key that speaks for every device, and let it in."""
+    made = NewKey.make(EVERY_DEVICE, int(time.time()), label="development")
+    DeviceKeyStore(session.client("dynamodb"), table).put(made.key)
+    return made.secret
 
 
 _EXPECTED = (
@@ -205,12 +237,18 @@ def _explained(error: BaseException, directory: Path) -> StackError:
 def _clear(directory: Path) -> None:
     """Stop what an earlier stack left running, and forget its state: it would not survive well."""
     stop_recorded(directory)
-    (directory / FILE).unlink(missing_ok=True)
-    shutil.rmtree(directory / "emulator", ignore_errors=True)
+    _forget(directory)
     for log in (directory / "logs").glob("*.log"):
         log.unlink()
     for name in ("emulator", "standins", "deploy"):
         (directory / "logs" / f"{name}.log").touch()
+
+
+def _forget(directory: Path) -> None:
+    """Remove what belongs to a stack that no longer runs, its secrets first."""
+    for name in (FILE, ISSUER_FILE):
+        (directory / name).unlink(missing_ok=True)
+    shutil.rmtree(directory / "emulator", ignore_errors=True)
 
 
 @contextmanager

@@ -17,10 +17,14 @@ from weir_local.firehose import config as firehose_config
 from weir_local.firehose.api import FirehoseApi
 from weir_local.firehose.delivery import DeliveryStream
 from weir_local.http_server import HttpServer
+from weir_local.issuer import Issuer
 from weir_local.paths import HOST
+from weir_local.proxy.server import AwsProxy
+from weir_local.spill import SpillQueue
 from weir_local.stream_mapping import config as mapping_config
 from weir_local.stream_mapping.poller import StreamMapping
 from weir_local.wire import Wire
+from weir_local.workers import Workers
 
 _log = logging.getLogger("weir_local.standins")
 
@@ -38,6 +42,7 @@ STREAM_COUNTS = (
     "partial_responses", "retries", "bisects", "records_succeeded", "records_discarded",
     "duplicated_batches", "killed", "redelivered_after_partial", "destination_delivery_failures",
 )  # fmt: skip
+PROXY_COUNTS = ("dynamodb_calls", "sqs_calls", "s3_calls")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +53,13 @@ class Settings:
     region: str
     firehose_port: int
     control_port: int
+    proxy_port: int | None
     delivery_stream: str
     event_source_mapping: str
+    spill_queue_url: str
+    emulator_pid: int
+    workers: str
+    issuer_file: str
     time_scale: float
 
 
@@ -64,7 +74,10 @@ async def serve(settings: Settings) -> None:
     counts = {
         "firehose": Counter(dict.fromkeys(FIREHOSE_COUNTS, 0)),
         "stream": Counter(dict.fromkeys(STREAM_COUNTS, 0)),
+        "proxy": Counter(dict.fromkeys(PROXY_COUNTS, 0)),
+        "struck": Counter[str](),
     }
+    workers = Workers(Path(settings.workers), settings.emulator_pid)
     described = await wire.json(
         "firehose",
         "Firehose_20150804.DescribeDeliveryStream",
@@ -77,6 +90,7 @@ async def serve(settings: Settings) -> None:
         settings.region,
         settings.time_scale,
         counts["firehose"],
+        workers,
     )
     path = f"/2015-03-31/event-source-mappings/{settings.event_source_mapping}"
     found = await wire.send("lambda", "GET", path, {}, b"")
@@ -88,16 +102,25 @@ async def serve(settings: Settings) -> None:
     )
     await mapping.begin()
 
-    firehose = HttpServer(FirehoseApi(stream, description, counts["firehose"]).handle)
-    control = HttpServer(ControlServer(stream, mapping, counts).handle)
-    await firehose.start(HOST, settings.firehose_port)
+    servers = [HttpServer(FirehoseApi(stream, description, counts["firehose"], workers).handle)]
+    await servers[0].start(HOST, settings.firehose_port)
+    proxy = None
+    if settings.proxy_port is not None:
+        proxy = AwsProxy(settings.endpoint_url, wire, workers, counts["proxy"])
+        servers.append(HttpServer(proxy.handle))
+        await servers[1].start(HOST, settings.proxy_port)
+    spill = SpillQueue(settings.spill_queue_url, wire)
     work = [
         asyncio.create_task(stream.run()),
         asyncio.create_task(mapping.run()),
         asyncio.create_task(_watch(settings.endpoint_url)),
     ]
     stopped = asyncio.create_task(stop.wait())
-    await control.start(HOST, settings.control_port)
+    # The last one: who asks whether the stand-ins are ready asks here.
+    documents = Issuer.load(Path(settings.issuer_file)).documents
+    control = ControlServer(stream, mapping, spill, proxy, counts, documents)
+    servers.append(HttpServer(control.handle))
+    await servers[-1].start(HOST, settings.control_port)
     _log.info("ready")
 
     done, _ = await asyncio.wait([*work, stopped], return_when=asyncio.FIRST_COMPLETED)
@@ -108,8 +131,10 @@ async def serve(settings: Settings) -> None:
     for task in work:
         task.cancel()
     await asyncio.gather(*work, return_exceptions=True)
-    await firehose.close()
-    await control.close()
+    for server in servers:
+        await server.close()
+    if proxy is not None:
+        proxy.close()
     wire.close()
 
 

@@ -3,7 +3,7 @@
 import json
 import os
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import httpx
@@ -12,12 +12,21 @@ from weir_local.paths import stack_directory
 from weir_local.processes import is_running
 
 FILE = "status.json"
+ISSUER_FILE = "issuer.json"
+"""Beside it: what `weir_local.issuer.Issuer.load` reads."""
+
+SECRETS = frozenset({"device_key", "operator_token"})
+"""The fields that are not to be shown unless asked for."""
+
 _TIMEOUT = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class StackStatus:
-    """A running local stack: its endpoints, and the names of what was deployed."""
+    """A running local stack: its endpoints, the names of what was deployed, and its secrets.
+
+    `device_key` speaks for every device; `operator_token` is one of the development issuer's.
+    """
 
     endpoint_url: str
     api_url: str
@@ -27,20 +36,29 @@ class StackStatus:
     states_table: str
     alerts_table: str
     controls_table: str
+    devices_table: str
+    spill_queue_url: str
+    spill_dead_letters_url: str
     lake_bucket: str
     failure_bucket: str
     firehose: str
     ingest_function: str
     transform_function: str
     score_function: str
+    authorize_function: str
+    respill_function: str
+    api_function: str
     region: str
     logs: str
     emulator_pid: int
     standins_pid: int
+    device_key: str = field(repr=False)
+    operator_token: str = field(repr=False)
 
 
 def save_status(status: StackStatus, directory: Path) -> None:
-    """Write the status file in one step, so that nobody reads half of it."""
+    """Write the status file in one step, so that nobody reads half of it; only its owner can."""
+    # mkstemp gives it the mode 0600.
     descriptor, name = tempfile.mkstemp(dir=directory, prefix=FILE)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         json.dump(asdict(status), file, indent=2)

@@ -18,12 +18,14 @@ from weir_local.firehose.limits import PutData
 from weir_local.firehose.prefixes import evaluate, object_name
 from weir_local.firehose.transform import AnswerError, Arrived, Transformed
 from weir_local.wire import Wire, WireError
+from weir_local.workers import Workers
 
 _log = logging.getLogger(__name__)
 
 _PROCESSING_FAILED = "processing-failed"
 _CONCURRENT_TRANSFORMS = 2
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
+_KILL_WITHIN = 0.005  # seconds; a transform of a few records takes no longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +45,25 @@ class DeliveryStream:
         What the buffer intervals are multiplied by.
     counts
         Counters to add to.
+    workers
+        The functions' processes, which a fault may kill.
     """
 
     def __init__(
-        self, config: StreamConfig, wire: Wire, region: str, time_scale: float, counts: Counter[str]
+        self,
+        config: StreamConfig,
+        wire: Wire,
+        region: str,
+        time_scale: float,
+        counts: Counter[str],
+        workers: Workers,
     ) -> None:
         self.config = config
         self.faults = Faults()
         self._wire = wire
         self._region = region
         self._counts = counts
+        self._workers = workers
         self._numbers = itertools.count(1)
         self._arrived = Buffer[Arrived](
             config.processor_bytes, config.processor_interval * time_scale
@@ -187,6 +198,8 @@ class DeliveryStream:
             raise AnswerError("Lambda.FunctionError", "The function was made to fail.")
         function = self.config.function_arn or ""
         event = transform.event(records, self.config.arn, self._region)
+        if self.faults.strikes("kill_transform_process"):
+            await self._invoke_and_kill(function, event)
         invocation = await self._wire.invoke(function, event)
         if self.faults.strikes("kill_transform"):
             raise AnswerError("Lambda.FunctionError", "The function's answer was made to be lost.")
@@ -197,6 +210,21 @@ class DeliveryStream:
                 f"The Lambda function was invoked but it returned an error result: {detail}",
             )
         return transform.read_answer(invocation.payload, records)
+
+    async def _invoke_and_kill(self, function: str, event: bytes) -> None:
+        """Invoke the function, and kill its processes until the invocation ends.
+
+        Raises
+        ------
+        AnswerError
+            Always. An answer that was given before the process died is lost.
+        """
+        invocation = asyncio.ensure_future(self._wire.invoke(function, event))
+        while not invocation.done():
+            await asyncio.wait([invocation], timeout=self.faults.dice.uniform(0, _KILL_WITHIN))
+            self._workers.kill_all("transform")
+        invocation.result()
+        raise AnswerError("Lambda.FunctionError", "The function was killed.")
 
     def _sort(
         self, records: Sequence[Arrived], results: Sequence[Transformed], attempts: int

@@ -5,9 +5,10 @@ response with DynamoDB and Lambda" and "Retain discarded records for a DynamoDB 
 """
 
 import json
+import random
 import zlib
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,10 +55,29 @@ def lane(record: StreamRecord, lanes: int) -> int:
     """
     if lanes == 1:
         return 0
+    return zlib.crc32(partition(record).encode()) % lanes
+
+
+def partition(record: StreamRecord) -> str:
+    """Return a record's partition key, as text."""
     # The table's partition key comes first: the stream names the keys in the schema's order.
     keys: Mapping[str, Any] = record.content["dynamodb"]["Keys"]
-    first = json.dumps(next(iter(keys.values())), sort_keys=True)
-    return zlib.crc32(first.encode()) % lanes
+    return json.dumps(next(iter(keys.values())), sort_keys=True)
+
+
+def reordered(records: Iterable[StreamRecord], dice: random.Random) -> list[StreamRecord]:
+    """Return the records in an order that several shards might have given them.
+
+    Those of one partition key stay in their order.
+    """
+    queues: dict[str, deque[StreamRecord]] = {}
+    keys: list[str] = []
+    for record in records:
+        key = partition(record)
+        queues.setdefault(key, deque()).append(record)
+        keys.append(key)
+    dice.shuffle(keys)
+    return [queues[key].popleft() for key in keys]
 
 
 def take(queue: deque[StreamRecord], batch_size: int) -> Batch:

@@ -5,7 +5,7 @@ import logging
 from collections import Counter
 from typing import Any
 
-from weir_local.faults import Faults
+from weir_local.faults import MOST_SHARDS, Faults
 from weir_local.stream_mapping import batches
 from weir_local.stream_mapping.batches import StreamRecord
 from weir_local.stream_mapping.config import MappingConfig
@@ -31,8 +31,11 @@ class Shard:
         self, shard_id: str, config: MappingConfig, wire: Wire, window: float, counts: Counter[str]
     ) -> None:
         self.lanes = [
-            Lane(config, shard_id, wire, window, counts) for _ in range(config.parallelization)
+            Lane(config, shard_id, wire, window, counts)
+            for _ in range(config.parallelization * MOST_SHARDS)
         ]
+        self._faults = Faults()
+        self._in_use = config.parallelization
         self._id = shard_id
         self._config = config
         self._wire = wire
@@ -42,6 +45,12 @@ class Shard:
         self._closed = False
         self._polls = 0
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
+
+    def set_faults(self, faults: Faults) -> None:
+        """Put other faults in force."""
+        self._faults = faults
+        for lane in self.lanes:
+            lane.faults = faults
 
     def pending(self) -> int:
         """Return how many records were read and are not done with."""
@@ -98,14 +107,20 @@ class Shard:
                 pause = min(pause * 1.3, _LONGEST_PAUSE)
 
     def _take(self, found: list[dict[str, Any]]) -> None:
+        if not self.pending():
+            # While records wait, a device's next one must go where its last one went.
+            self._in_use = self._config.parallelization * self._faults.split_shards
         for one in found:
             record = StreamRecord.of(one, self._config.stream_arn)
             self._last = record.sequence
             if passes(record.content, self._config.patterns):
-                self.lanes[batches.lane(record, len(self.lanes))].add(record)
+                self.lanes[batches.lane(record, self._in_use)].add(record)
             else:
                 self._counts["records_filtered"] += 1
         self._counts["records_polled"] += len(found)
+        busy = sum(bool(lane.queue or lane.delivering) for lane in self.lanes)
+        if found and busy > self._config.parallelization:
+            self._faults.note("split_shards")
         if found and not self.pending():
             return  # all were filtered out; there may be more behind them
         self._answer_waiting()
@@ -157,8 +172,7 @@ class StreamMapping:
     def faults(self, faults: Faults) -> None:
         self._faults = faults
         for shard in self._shards.values():
-            for lane in shard.lanes:
-                lane.faults = faults
+            shard.set_faults(faults)
 
     async def pending(self) -> int:
         """Return how many records are on the stream and not yet done with."""

@@ -50,6 +50,7 @@ class Lane:
         """Deliver batches, for ever."""
         while True:
             await self._gather()
+            self._reorder()
             batch = batches.take(self.queue, self._config.batch_size)
             self._counts["batches"] += 1
             self.delivering = len(batch.records)
@@ -71,6 +72,12 @@ class Lane:
                 await asyncio.wait_for(self._more.wait(), left)
             except TimeoutError:
                 return
+
+    def _reorder(self) -> None:
+        """Let the waiting records of several devices change places, if that fault strikes."""
+        devices = {batches.partition(record) for record in self.queue}
+        if len(devices) > 1 and self.faults.strikes("reorder_batches"):
+            self.queue = deque(batches.reordered(self.queue, self.faults.dice))
 
     async def _see_through(self, batch: Batch) -> None:
         """Deliver `batch` and what it splits into, in order, until each record is done with."""

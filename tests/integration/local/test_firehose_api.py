@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,8 +12,9 @@ from typing import Any, cast
 import boto3
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ConnectionClosedError
 
+from tests.unit.local.local_fakes import FakeWorkers
 from weir_local.emulator import free_ports
 from weir_local.faults import Faults
 from weir_local.firehose.api import FirehoseApi
@@ -21,6 +23,7 @@ from weir_local.firehose.delivery import DeliveryStream
 from weir_local.http_server import HttpServer
 from weir_local.paths import HOST
 from weir_local.wire import Wire
+from weir_local.workers import Workers
 
 DESCRIPTION = {
     "DeliveryStreamName": "lake",
@@ -49,6 +52,7 @@ DESCRIPTION = {
 class Running:
     client: Any
     stream: DeliveryStream
+    workers: FakeWorkers
 
 
 @pytest.fixture
@@ -58,10 +62,14 @@ def running() -> Iterator[Running]:
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
 
+    workers = FakeWorkers()
+
     async def begin() -> tuple[DeliveryStream, HttpServer]:
         counts: Counter[str] = Counter()
-        stream = DeliveryStream(read_config(DESCRIPTION), cast("Wire", None), "r", 1.0, counts)
-        server = HttpServer(FirehoseApi(stream, DESCRIPTION, counts).handle)
+        killing = cast("Workers", workers)
+        config = read_config(DESCRIPTION)
+        stream = DeliveryStream(config, cast("Wire", None), "r", 1.0, counts, killing)
+        server = HttpServer(FirehoseApi(stream, DESCRIPTION, counts, killing).handle)
         await server.start(HOST, port)
         return stream, server
 
@@ -74,7 +82,7 @@ def running() -> Iterator[Running]:
         aws_secret_access_key="test",
         config=Config(retries={"total_max_attempts": 1}, parameter_validation=False),
     )
-    yield Running(client, stream)
+    yield Running(client, stream, workers)
     client.close()
     asyncio.run_coroutine_threadsafe(server.close(), loop).result()
     loop.call_soon_threadsafe(loop.stop)
@@ -125,6 +133,34 @@ def test_a_whole_call_can_be_refused(running: Running, fault: str, code: str, st
     assert refused.value.response["Error"]["Code"] == code
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == status
     assert put(running, b"a")["FailedPutCount"] == 0
+
+
+def test_records_whose_answer_is_lost_were_taken(running: Running) -> None:
+    running.stream.faults = Faults.parse({"firehose_lose_answers": 1})
+    with pytest.raises(ConnectionClosedError):
+        put(running, b"a", b"b")
+    assert running.stream.pending() == 2
+    assert put(running, b"a")["FailedPutCount"] == 0
+
+
+def test_a_late_answer_comes_all_the_same(running: Running) -> None:
+    running.stream.faults = Faults.parse({"firehose_slow": 1, "slow_seconds": 0.2})
+    begun = time.monotonic()
+    assert put(running, b"a")["FailedPutCount"] == 0
+    assert time.monotonic() - begun >= 0.2
+
+
+def test_a_function_is_killed_at_its_put_which_was_done_or_not(running: Running) -> None:
+    def say_who_calls(params: Any, **_: Any) -> None:
+        params["headers"]["X-Weir-Worker"] = "weir-local-ingest.4711"
+
+    running.client.meta.events.register("before-call", say_who_calls)
+    running.stream.faults = Faults.parse({"kill_ingest@PutRecordBatch": 1.0, "seed": 1})
+    for _ in range(20):
+        with pytest.raises(ConnectionClosedError):
+            put(running, b"a")
+    assert running.workers.killed == [4711] * 20
+    assert 0 < running.stream.pending() < 20
 
 
 def test_another_stream_is_not_found(running: Running) -> None:

@@ -3,6 +3,7 @@
 import gzip
 import json
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +14,15 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError
 
+from weir.identity import EVERY_DEVICE, admitted, digest_of
+from weir.storage.device_key_store import DeviceKeyStore
 from weir_local.aws import client
 from weir_local.control import Control
+from weir_local.issuer import Issuer
 from weir_local.paths import REPOSITORY
 from weir_local.processes import is_running
 from weir_local.stack import StackError, StackOptions, down, up
-from weir_local.status import StackStatus, load_status
+from weir_local.status import ISSUER_FILE, StackStatus, load_status
 
 APPLICATION = Path(__file__).parent / "application"
 
@@ -33,10 +37,29 @@ class Stack:
     options: StackOptions
     control: Control
 
-    def post(self, device: str, sk: str = "1") -> httpx.Response:
-        url = f"{self.status.api_url}/v1/readings"
-        body = {"device_id": device, "sk": sk}
-        return httpx.post(url, json=body, timeout=30, trust_env=False)
+    def post(self, device: str, sk: str = "1", **more: Any) -> httpx.Response:
+        return self.send(json.dumps({"device_id": device, "sk": sk, **more}).encode())
+
+    def send(self, body: bytes, key: str = "good", **headers: str) -> httpx.Response:
+        """POST `body`; a header's name is given with underscores."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        named = {"content-type": "application/json", "authorization": f"Bearer {key}", **named}
+        return self.call("POST", "/v1/readings", content=body, headers=named)
+
+    def call(self, method: str, path: str, **more: Any) -> httpx.Response:
+        url = self.status.api_url + path
+        return httpx.request(method, url, timeout=30, trust_env=False, **more)
+
+    def struck(self, fault: str) -> int:
+        return self.control.counts()["struck"].get(fault, 0)
+
+    def readings(self, device: str) -> dict[str, Any]:
+        found = client(self.status, "dynamodb").query(
+            TableName=self.status.readings_table,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": {"S": device}},
+        )
+        return {item["sk"]["S"]: item for item in found["Items"]}
 
     def settle(self) -> None:
         self.control.flush()
@@ -61,11 +84,14 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     source = tmp_path_factory.mktemp("source")
     shutil.copytree(APPLICATION, source, dirs_exist_ok=True)
     shutil.copy(REPOSITORY / "template.yaml", source)
-    options = StackOptions(directory=source / "local", source=source, auth=True, time_scale=0.01)
+    options = StackOptions(
+        directory=source / "local", source=source, auth=True, breakable=True, time_scale=0.01
+    )
     status = up(options, print)
     with Control(status.control_url) as control:
         yield Stack(status, options, control)
     down(options.directory, print)
+    assert not (options.directory / ISSUER_FILE).exists()
     assert not is_running(status.emulator_pid)
     assert not is_running(status.standins_pid)
 
@@ -89,6 +115,60 @@ def test_a_reading_travels_both_ways(stack: Stack) -> None:
     assert {"device_id": "pump-1", "sk": "1"} in stack.lake("readings/date=")
     image = stack.states()["pump-1"]["dynamodb"]["NewImage"]
     assert image["body"] == {"B": "AP8="}
+
+
+def test_only_who_has_a_key_comes_in_and_what_the_authorizer_says_comes_with_the_event(
+    stack: Stack,
+) -> None:
+    body = b'{"device_id": "pump-6", "sk": "1"}'
+    assert stack.call("POST", "/v1/readings", content=body).status_code == 401
+    assert stack.send(body, key="bad").status_code == 403
+    first = stack.send(body, key="good-6").json()["authorizer"]
+    assert first["key"] == "good-6"
+    # Its answer is kept, as the template says.
+    assert stack.send(body, key="good-6").json()["authorizer"] == first
+
+
+def test_an_operator_comes_in_with_a_token_of_the_issuer_s(stack: Stack) -> None:
+    assert stack.call("GET", "/v1/device-keys").status_code == 401
+    token = stack.status.operator_token
+    forged = token[:-8] + ("A" * 8)
+    for credential, status in ((stack.status.device_key, 401), (forged, 401), (token, 200)):
+        headers = {"authorization": f"Bearer {credential}"}
+        answer = stack.call("POST", "/v1/device-keys/k1/revoke", headers=headers)
+        assert answer.status_code == status
+    assert answer.json()["jwt"]["claims"]["sub"] == "developer"
+    assert answer.json()["parameters"] == {"key_id": "k1"}
+    issuer = Issuer.load(stack.options.directory / ISSUER_FILE)
+    other = {"authorization": f"Bearer {issuer.token(aud='another')}"}
+    assert stack.call("GET", "/v1/device-keys", headers=other).status_code == 401
+
+
+def test_the_development_key_is_kept_as_a_hash(stack: Stack) -> None:
+    store = DeviceKeyStore(client(stack.status, "dynamodb"), stack.status.devices_table)
+    [kept] = store.all()
+    assert admitted(digest_of(stack.status.device_key), kept, int(time.time())) == EVERY_DEVICE
+
+
+def test_public_routes_take_no_key(stack: Stack) -> None:
+    assert stack.call("GET", "/health").json()["route"] == "GET /health"
+    assert stack.call("HEAD", "/ping").status_code == 200
+    assert stack.call("GET", "/nowhere").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"content_type": "application/x-protobuf"},
+        {"content_type": "application/json", "content_encoding": "gzip"},
+    ],
+    ids=["protobuf", "gzip"],
+)
+def test_a_binary_body_goes_in_and_out_whole(stack: Stack, headers: dict[str, str]) -> None:
+    body = gzip.compress(bytes(range(256)))
+    answer = stack.send(body, **headers)
+    assert answer.content == body
+    assert answer.headers["content-type"] == headers["content_type"]
 
 
 def test_nothing_is_pending_when_all_is_done(stack: Stack) -> None:
@@ -133,6 +213,76 @@ def test_a_killed_batch_comes_again(stack: Stack) -> None:
     assert stack.control.counts()["stream"]["killed"] == before + 1
 
 
+def test_what_is_spilled_comes_back_in_order_and_nothing_is_idle_before(stack: Stack) -> None:
+    assert stack.post("spilled", spill=5).json() == {"failed": 0}
+    assert stack.control.pending().spilled_messages
+    stack.settle()
+    found = stack.readings("spilled")
+    assert list(found) == [f"spilled-{at}" for at in range(5)]
+    orders = [item["order"]["S"] for item in found.values()]
+    assert orders == sorted(orders)
+    assert "spilled" in stack.states()
+    assert stack.objects(stack.status.failure_bucket, "spill/spilled") == [b"large"]
+
+
+def test_a_message_that_keeps_failing_lies_with_the_dead_letters_in_the_end(stack: Stack) -> None:
+    sqs = client(stack.status, "sqs")
+    url = stack.status.spill_queue_url
+    attributes = ["RedrivePolicy", "VisibilityTimeout"]
+    before = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=attributes)["Attributes"]
+    redrive = {**json.loads(before["RedrivePolicy"]), "maxReceiveCount": 2}
+    hurried = {"RedrivePolicy": json.dumps(redrive), "VisibilityTimeout": "1"}
+    sqs.set_queue_attributes(QueueUrl=url, Attributes=hurried)
+    stack.post("poison-2", spill=1)
+    stack.settle()
+    sqs.set_queue_attributes(QueueUrl=url, Attributes=before)
+    dead = sqs.receive_message(QueueUrl=stack.status.spill_dead_letters_url)["Messages"]
+    assert [json.loads(one["Body"])["device_id"] for one in dead] == ["poison-2"]
+
+
+@pytest.mark.parametrize("function", ["ingest", "score", "transform"])
+def test_a_function_that_is_killed_begins_anew(stack: Stack, function: str) -> None:
+    fault = "kill_transform_process" if function == "transform" else f"kill_{function}"
+    before = stack.struck(fault)
+    stack.control.set_faults({fault: 1})
+    device = f"killed-{function}"
+    statuses = [stack.post(device).status_code]
+    if function == "ingest":
+        statuses.append(stack.post(device).status_code)
+    stack.settle()
+    assert statuses == ([500, 202] if function == "ingest" else [202])
+    assert stack.struck(fault) == before + 1
+    assert device in stack.states()
+    assert {"device_id": device, "sk": "1"} in stack.lake("readings/date=")
+
+
+def test_a_message_whose_function_was_killed_comes_again(stack: Stack) -> None:
+    stack.control.set_faults({"kill_respill": 1})
+    stack.post("killed-respill", spill=2)
+    stack.settle()
+    assert list(stack.readings("killed-respill")) == ["spilled-0", "spilled-1"]
+    assert stack.struck("kill_respill@respill.BatchWriteItem") == 1
+
+
+def test_a_fault_strikes_the_function_that_it_is_narrowed_to(stack: Stack) -> None:
+    stack.control.set_faults({"dynamo_refuse@score": 2, "s3_throttle@ingest@PutObject": 1})
+    stack.post("narrowed")
+    stack.post("narrowed", spill=1)
+    stack.settle()
+    struck = stack.control.counts()["struck"]
+    assert struck["dynamo_refuse@score.PutItem"] == struck["dynamo_refuse"] == 2
+    assert struck["s3_throttle@ingest.PutObject"] == 1
+    assert "narrowed" in stack.states()
+
+
+def test_some_of_a_batch_of_messages_can_fail(stack: Stack) -> None:
+    stack.control.set_faults({"sqs_fail_entries": 1})
+    failed = stack.post("half", spill=8).json()["failed"]
+    stack.settle()
+    assert failed
+    assert len(stack.readings("half")) == 8 - failed
+
+
 def test_an_unknown_fault_is_refused_by_name(stack: Stack) -> None:
     with pytest.raises(ValueError, match="earthquake"):
         stack.control.set_faults({"earthquake": 1})
@@ -161,18 +311,29 @@ def test_a_function_s_role_may_do_what_the_template_says_and_no_more(stack: Stac
         FunctionName=status.ingest_function
     )
     assumed = client(status, "sts").assume_role(RoleArn=function["Role"], RoleSessionName="test")
-    dynamodb: Any = boto3.client(
-        "dynamodb",
-        endpoint_url=status.endpoint_url,
-        region_name=status.region,
-        aws_access_key_id=assumed["Credentials"]["AccessKeyId"],
-        aws_secret_access_key=assumed["Credentials"]["SecretAccessKey"],
-        aws_session_token=assumed["Credentials"]["SessionToken"],
-    )
+    role: Any = {
+        "endpoint_url": status.endpoint_url,
+        "region_name": status.region,
+        "aws_access_key_id": assumed["Credentials"]["AccessKeyId"],
+        "aws_secret_access_key": assumed["Credentials"]["SecretAccessKey"],
+        "aws_session_token": assumed["Credentials"]["SessionToken"],
+    }
+    dynamodb: Any = boto3.client("dynamodb", **role)
+    message = {
+        "Id": "1",
+        "MessageBody": '{"device_id": "by-role", "sk": "1"}',
+        "MessageGroupId": "by-role",
+        "MessageDeduplicationId": "by-role",
+    }
     write = [{"PutRequest": {"Item": {"pk": {"S": "mallory"}, "sk": {"S": "1"}}}}]
     dynamodb.batch_write_item(RequestItems={status.readings_table: write})
     with pytest.raises(ClientError, match="not authorized"):
         dynamodb.batch_write_item(RequestItems={status.alerts_table: write})
+    sqs = boto3.client("sqs", **role)
+    sqs.send_message_batch(QueueUrl=status.spill_queue_url, Entries=[message])
+    with pytest.raises(ClientError, match="not authorized"):
+        sqs.receive_message(QueueUrl=status.spill_queue_url)
+    stack.settle()
 
 
 def test_a_start_that_fails_stops_everything_and_names_the_log(tmp_path: Path) -> None:

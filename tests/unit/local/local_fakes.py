@@ -29,6 +29,21 @@ def record(key: str = "pump-1", *, created: float = 0.0, padding: int = 0) -> St
     return StreamRecord.of(found, "arn:stream")
 
 
+class FakeWorkers:
+    """Notes which processes are killed."""
+
+    def __init__(self) -> None:
+        self.killed: list[int | str] = []
+
+    def kill(self, pid: int) -> bool:
+        self.killed.append(pid)
+        return True
+
+    def kill_all(self, function: str) -> bool:
+        self.killed.append(function)
+        return True
+
+
 class FakeWire:
     """Invokes `function`, which may raise, and keeps the objects that are put."""
 

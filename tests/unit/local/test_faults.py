@@ -1,8 +1,10 @@
 """Faults to order."""
 
+from collections import Counter
+
 import pytest
 
-from weir_local.faults import Faults
+from weir_local.faults import CALLS, DELIVERIES, RATES, Faults
 
 
 def test_a_counted_fault_strikes_so_many_times_and_no_more() -> None:
@@ -26,9 +28,65 @@ def test_records_fail_by_index_or_by_fraction() -> None:
     assert not any(Faults().fails_record(index) for index in range(5))
 
 
+def test_a_fault_may_be_narrowed_to_a_function_to_an_operation_or_to_both() -> None:
+    faults = Faults.parse(
+        {
+            "dynamo_refuse@ingest": 1.0,
+            "dynamo_throttle@PutItem": 1.0,
+            "dynamo_slow@score@Query": 1.0,
+        }
+    )
+    assert faults.strikes("dynamo_refuse", "ingest", "BatchWriteItem")
+    assert not faults.strikes("dynamo_refuse", "score", "BatchWriteItem")
+    assert faults.strikes("dynamo_throttle", "score", "PutItem")
+    assert not faults.strikes("dynamo_throttle", "score", "Query")
+    assert faults.strikes("dynamo_slow", "score", "Query")
+    assert not faults.strikes("dynamo_slow", "api", "Query")
+
+
+def test_one_fault_may_be_ordered_for_several_places() -> None:
+    faults = Faults.parse({"kill_score@PutItem": 1, "kill_score@Query": 1})
+    calls = ["Query", "PutItem", "Query", "PutItem"]
+    assert [faults.strikes("kill_score", "score", one) for one in calls] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+
+
+def test_what_struck_is_counted_by_name_and_by_place_across_orders() -> None:
+    struck: Counter[str] = Counter()
+    faults = Faults.parse({"dynamo_refuse": 1, "fail_records": [0]}, struck)
+    faults.strikes("dynamo_refuse", "ingest", "BatchWriteItem")
+    faults.strikes("dynamo_refuse", "ingest", "BatchWriteItem")
+    faults.fails_record(0)
+    Faults.parse({"duplicate": 1}, struck).strikes("duplicate")
+    assert struck == {
+        "dynamo_refuse": 1,
+        "dynamo_refuse@ingest.BatchWriteItem": 1,
+        "fail_records": 1,
+        "duplicate": 1,
+    }
+
+
+def test_a_fault_that_takes_the_proxy_is_named() -> None:
+    assert Faults.parse({"refuse_calls@ingest": 1, "duplicate": 1}).needs_proxy() is None
+    assert Faults.parse({"duplicate": 1, "s3_slow@ingest": 1}).needs_proxy() == "s3_slow"
+
+
+def test_every_fault_can_be_ordered() -> None:
+    faults = Faults.parse(dict.fromkeys(RATES, 1))
+    assert all(faults.strikes(name) for name in RATES)
+    assert not CALLS.keys() & DELIVERIES.keys()
+
+
 @pytest.mark.parametrize(
     "wanted",
     [{"nonsense": 1}, {"duplicate": -1}, {"duplicate": 1.5}, {"duplicate": True}, [],
+     {"dynamo_refuse@ingester": 1}, {"duplicate@ingest": 1}, {"dynamo_refuse@": 1},
+     {"split_shards": 0}, {"split_shards": 9}, {"split_shards": 0.5}, {"slow_seconds": -1},
+     {"slow_seconds": True}, {"duplicate": float("nan")},
      {"fail_records": 2}, {"fail_records": ["1"]}, {"seed": 0.5}],
 )  # fmt: skip
 def test_faults_that_make_no_sense_are_refused(wanted: dict[str, object]) -> None:

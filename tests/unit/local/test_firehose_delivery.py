@@ -7,12 +7,13 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
-from tests.unit.local.local_fakes import FakeWire, Function
+from tests.unit.local.local_fakes import FakeWire, FakeWorkers, Function
 from weir_local.faults import Faults
 from weir_local.firehose.config import StreamConfig
 from weir_local.firehose.delivery import DeliveryStream
 from weir_local.firehose.limits import PutData
 from weir_local.wire import Wire
+from weir_local.workers import Workers
 
 CONFIG = StreamConfig(
     name="lake",
@@ -44,12 +45,22 @@ def results(result: str) -> Function:
 
 
 def run(
-    wire: FakeWire, act: Callable[[DeliveryStream], Awaitable[None]], time_scale: float = 1.0
+    wire: FakeWire,
+    act: Callable[[DeliveryStream], Awaitable[None]],
+    time_scale: float = 1.0,
+    workers: FakeWorkers | None = None,
 ) -> Counter[str]:
     counts: Counter[str] = Counter()
 
     async def scenario() -> None:
-        stream = DeliveryStream(CONFIG, cast("Wire", wire), "us-east-1", time_scale, counts)
+        stream = DeliveryStream(
+            CONFIG,
+            cast("Wire", wire),
+            "us-east-1",
+            time_scale,
+            counts,
+            cast("Workers", workers or FakeWorkers()),
+        )
         work = asyncio.create_task(stream.run())
         await asyncio.wait_for(act(stream), 10)
         assert stream.pending() == 0
@@ -142,6 +153,21 @@ def test_an_invocation_whose_answer_is_lost_runs_again() -> None:
     wire = FakeWire(results("Ok"))
     run(wire, act)
     assert len(wire.events) == 2
+    assert wire.lines("b/rows/") == [1]
+
+
+def test_a_transform_that_is_killed_at_work_runs_again() -> None:
+    async def act(stream: DeliveryStream) -> None:
+        stream.faults = Faults.parse({"kill_transform_process": 2})
+        put(stream, 1)
+        await stream.flush()
+        assert stream.faults.struck == {"kill_transform_process": 2}
+
+    wire = FakeWire(results("Ok"))
+    workers = FakeWorkers()
+    counts = run(wire, act, workers=workers)
+    assert set(workers.killed) == {"transform"}
+    assert counts["transform_failures"] == 2
     assert wire.lines("b/rows/") == [1]
 
 

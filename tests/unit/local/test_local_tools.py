@@ -1,27 +1,19 @@
-"""The parts of the local stack that need no stack: hashes, routes, processes, the status file."""
+"""The parts of the local stack that need no stack: hashes, processes, the status file."""
 
 import dataclasses
+import stat
 import sys
 import time
 from pathlib import Path
 
-import pytest
-
 from weir_local.build import content_hash
-from weir_local.deploy import DeployError
 from weir_local.processes import is_running, spawn, stop_group, stop_recorded
-from weir_local.status import StackStatus, load_status, save_status
-from weir_local.supplements import routes
+from weir_local.status import SECRETS, StackStatus, load_status, save_status
 
 STATUS = StackStatus(
     **{field.name: field.name for field in dataclasses.fields(StackStatus)}  # type: ignore[arg-type]
     | {"emulator_pid": 2**22 + 1, "standins_pid": 2**22 + 2}
 )
-
-
-def operation(function: str) -> dict[str, object]:
-    uri = {"Fn::Sub": f"arn:aws:apigateway:x:lambda:path/functions/${{{function}.Arn}}/invocations"}
-    return {"x-amazon-apigateway-integration": {"uri": uri, "payloadFormatVersion": "2.0"}}
 
 
 def test_a_build_is_due_when_a_file_changes_its_content_or_name(tmp_path: Path) -> None:
@@ -36,27 +28,6 @@ def test_a_build_is_due_when_a_file_changes_its_content_or_name(tmp_path: Path) 
     code.write_text("b")
     code.rename(code.with_name("other.py"))
     assert content_hash(tmp_path) != first
-
-
-def test_each_operation_of_the_api_becomes_a_route_to_its_function() -> None:
-    body = {
-        "paths": {
-            "/v1/readings": {"post": operation("Ingest"), "options": {}},
-            "/{proxy+}": {"x-amazon-apigateway-any-method": operation("Read")},
-            "/$default": {"x-amazon-apigateway-any-method": operation("Rest")},
-        }
-    }
-    assert list(routes(body)) == [
-        ("POST /v1/readings", "Ingest", "2.0"),
-        ("ANY /{proxy+}", "Read", "2.0"),
-        ("$default", "Rest", "2.0"),
-    ]
-
-
-def test_an_authorizer_is_refused_rather_than_left_out() -> None:
-    secured = operation("Ingest") | {"security": [{"jwt": []}]}
-    with pytest.raises(DeployError, match="authorizer"):
-        list(routes({"paths": {"/v1/readings": {"post": secured}}}))
 
 
 def test_a_process_is_stopped_with_its_children(tmp_path: Path) -> None:
@@ -91,6 +62,15 @@ def test_a_process_that_ignores_the_signal_is_killed(tmp_path: Path) -> None:
         time.sleep(0.01)
     assert stop_group(pid, grace=0.2)
     assert not is_running(pid)
+
+
+def test_the_status_is_its_owner_s_alone_and_no_text_of_it_tells_a_secret(tmp_path: Path) -> None:
+    status = dataclasses.replace(STATUS, device_key="weir_hush", operator_token="e.y.J")
+    save_status(status, tmp_path)
+    [file] = tmp_path.iterdir()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert not {"weir_hush", "e.y.J"} & set(repr(status).split("'"))
+    assert {field.name for field in dataclasses.fields(status) if not field.repr} == SECRETS
 
 
 def test_there_is_no_status_without_a_file_or_with_a_broken_one(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Batches of stream records: sizes, lanes, splits, and what a function's response means."""
 
 import json
+import random
 from collections import deque
 
 import pytest
@@ -18,6 +19,8 @@ from weir_local.stream_mapping.batches import (
     expired,
     first_failure,
     lane,
+    partition,
+    reordered,
     take,
 )
 
@@ -141,3 +144,23 @@ def test_whatever_is_halved_keeps_all_its_records_in_order(size: int, max_retrie
         else:
             todo[:0] = following
     assert tuple(done) == whole.records
+
+
+@given(
+    keys=st.lists(st.sampled_from("abcd"), max_size=30),
+    seed=st.integers(min_value=0, max_value=2**32),
+)
+def test_another_order_loses_nothing_and_keeps_each_device_s_own(
+    keys: list[str], seed: int
+) -> None:
+    records = [record(key) for key in keys]
+    changed = reordered(records, random.Random(seed))
+    assert sorted(one.sequence for one in changed) == sorted(one.sequence for one in records)
+    for key in {partition(one) for one in records}:
+        before = [one.sequence for one in records if partition(one) == key]
+        assert [one.sequence for one in changed if partition(one) == key] == before
+
+
+def test_another_order_is_another_order() -> None:
+    records = [record(key) for key in "abcdefgh"]
+    assert reordered(records, random.Random(1)) != records

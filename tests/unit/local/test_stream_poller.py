@@ -4,7 +4,10 @@ import asyncio
 from collections import Counter
 from typing import Any, cast
 
+import pytest
+
 from tests.unit.local.local_fakes import FakeWire, record
+from weir_local.faults import Faults
 from weir_local.stream_mapping.config import read_config
 from weir_local.stream_mapping.poller import StreamMapping
 from weir_local.wire import Wire, WireError
@@ -21,12 +24,13 @@ CONFIG = read_config(
 
 
 class FakeStream(FakeWire):
-    """One shard that gives two records a page; an iterator is the position as a string."""
+    """One shard; an iterator is the position as a string."""
 
     def __init__(self) -> None:
         super().__init__(lambda _event: None)
         self.records: list[Any] = []
         self.expire_iterators = 0
+        self.page_size = 2
 
     async def json(self, _service: str, target: str, arguments: Any) -> Any:
         match target.partition(".")[2]:
@@ -39,7 +43,7 @@ class FakeStream(FakeWire):
             raise WireError("ExpiredIteratorException", "too late")
         await asyncio.sleep(0)
         start = int(arguments["ShardIterator"])
-        page = self.records[start : start + 2]
+        page = self.records[start : start + self.page_size]
         return {"Records": page, "NextShardIterator": str(start + len(page))}
 
     def _position(self, arguments: Any) -> int:
@@ -57,12 +61,13 @@ def keys(stream: FakeStream) -> list[str]:
     return [one["dynamodb"]["Keys"]["pk"]["S"] for one in events]
 
 
-def drain(stream: FakeStream) -> Counter[str]:
+def drain(stream: FakeStream, faults: Faults | None = None) -> Counter[str]:
     counts: Counter[str] = Counter()
 
     async def scenario() -> None:
         mapping = StreamMapping(CONFIG, cast("Wire", stream), 1.0, counts)
         await mapping.begin()
+        mapping.faults = faults or Faults()
         work = asyncio.create_task(mapping.run())
         while await mapping.pending():
             await asyncio.sleep(0.001)
@@ -89,11 +94,16 @@ def test_pages_of_filtered_records_do_not_look_like_the_end() -> None:
     assert keys(stream) == ["pump-1"]
 
 
-def test_each_device_s_records_stay_in_order_across_lanes() -> None:
+@pytest.mark.parametrize("shards", [1, 3, 8])
+def test_each_device_s_records_stay_in_order_across_lanes(shards: int) -> None:
     stream = FakeStream()
     for number in range(40):
         stream.put(f"pump-{number % 4}")
-    drain(stream)
+    stream.page_size = 20
+    faults = Faults.parse({"split_shards": shards})
+    drain(stream, faults)
+    # The mapping has two lanes anyway: only more of them at once are the fault's doing.
+    assert bool(faults.struck) == (shards > 1)
     seen: dict[str, list[int]] = {}
     for event in stream.events:
         for one in event["Records"]:

@@ -36,14 +36,14 @@ def keys(event: Any) -> list[str]:
 def deliver(
     wire: FakeWire,
     records: list[StreamRecord],
-    faults: dict[str, Any] | None = None,
+    faults: dict[str, Any] | Faults | None = None,
     config: MappingConfig = CONFIG,
 ) -> Counter[str]:
     counts: Counter[str] = Counter()
 
     async def scenario() -> None:
         lane = Lane(config, "shard-1", cast("Wire", wire), 0.0, counts)
-        lane.faults = Faults.parse(faults or {})
+        lane.faults = faults if isinstance(faults, Faults) else Faults.parse(faults or {})
         for one in records:
             lane.add(one)
         work = asyncio.create_task(lane.run())
@@ -174,3 +174,24 @@ def test_an_invocation_made_to_fail_never_reaches_the_function() -> None:
     counts = deliver(wire, named("a"), {"fail_invocations": 1})
     assert [keys(event) for event in wire.events] == [["a"]]
     assert counts["retries"] == 1
+
+
+def test_records_of_several_devices_can_change_places() -> None:
+    wire = FakeWire(raises_on("nothing"))
+    faults = Faults.parse({"reorder_batches": 1.0, "seed": 2})
+    counts = deliver(wire, named(*"aabbccddee"), faults)
+    seen = [key for event in wire.events for key in keys(event)]
+    assert seen != list("aabbccddee")
+    assert sorted(seen) == list("aabbccddee")
+    assert (faults.struck["reorder_batches"] > 0, counts["retries"]) == (True, 0)
+
+
+def test_records_of_one_device_cannot_change_places_and_no_strike_is_counted() -> None:
+    wire = FakeWire(raises_on("nothing"))
+    faults = Faults.parse({"reorder_batches": 1.0})
+    deliver(wire, named(*"aaaaaa"), faults)
+    sequences = [
+        one["dynamodb"]["SequenceNumber"] for event in wire.events for one in event["Records"]
+    ]
+    assert sequences == sorted(sequences, key=int)
+    assert not faults.struck
