@@ -1,13 +1,12 @@
 """Device keys as operators handle them: made, rotated with overlap, revoked."""
 
-from collections.abc import Iterator
-
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weir.identity import EVERY_DEVICE, DeviceKey, Scope, admitted, digest_of
+from tests.fakes.device_keys import MemoryKeys
+from weir.identity import EVERY_DEVICE, Scope
 from weir.key_service import (
     MAX_LABEL,
     MAX_LIFETIME_S,
@@ -27,52 +26,6 @@ from weir.key_service import (
 
 NOW_S = 1_767_225_600
 PUMP = Scope(device_id="pump-7")
-
-
-class MemoryKeys:
-    """Keys in a dictionary; `calls` names the writes in order."""
-
-    def __init__(self) -> None:
-        self.keys: dict[str, DeviceKey] = {}
-        self.calls: list[str] = []
-
-    def put(self, key: DeviceKey) -> None:
-        self.calls.append("put")
-        self.keys[key.key_id] = key
-
-    def get(self, key_id: str, consistent: bool = False) -> DeviceKey | None:
-        return self.keys.get(key_id)
-
-    def revoke(self, key_id: str, now_s: int) -> DeviceKey | None:
-        self.calls.append("revoke")
-        return self._change(key_id, "revoked_at", now_s)
-
-    def expire(self, key_id: str, at_s: int) -> DeviceKey | None:
-        self.calls.append("expire")
-        return self._change(key_id, "expires_at", at_s)
-
-    def of_scope(self, scope: Scope) -> list[DeviceKey]:
-        return [key for key in self.keys.values() if key.scope == scope]
-
-    def all(self, after: str | None = None) -> Iterator[DeviceKey]:
-        for key_id in sorted(self.keys):
-            if after is None or key_id > after:
-                yield self.keys[key_id]
-
-    def _change(self, key_id: str, field: str, at_s: int) -> DeviceKey | None:
-        key = self.keys.get(key_id)
-        if key is None:
-            return None
-        before = getattr(key, field)
-        changed = msgspec.structs.replace(
-            key, **{field: at_s if before is None else min(before, at_s)}
-        )
-        self.keys[key_id] = changed
-        return changed
-
-    def lets_in(self, secret: str, now_s: int) -> Scope | None:
-        digest = digest_of(secret)
-        return admitted(digest, self.keys.get(digest.hex()[:16]), now_s)
 
 
 def test_a_new_key_lets_its_device_in_until_it_expires() -> None:
