@@ -1,5 +1,6 @@
 """The spill's queue: calls that fail in part, bounds, order, and one kind of failure to handle."""
 
+import itertools
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -74,6 +75,12 @@ def large(device_id: str) -> Spilled:
     (spilled,) = spill(pack(readings), ["table"], NOW_MS)
     assert len(encode(spilled)) > MAX_BODY_BYTES
     return spilled
+
+
+def running_out() -> Deadline:
+    """A deadline that is over after a few looks at it, however slow the machine is."""
+    looks = itertools.count()
+    return Deadline(5, lambda: float(next(looks)))
 
 
 def queue(sqs: Any, s3: Any = None, executor: Any = None) -> SpillQueue:
@@ -153,7 +160,7 @@ def test_a_devices_next_message_is_not_sent_before_the_one_before_it_is_in() -> 
     down: Sequence[Fault] = [[(0, "InternalError", False)]] * 1000
     sqs = FlakySqs(memory, *down)
     with pytest.raises(SinkUnavailable):
-        queue(sqs).put([message("a", 0), message("b", 0), message("a", 1)], Deadline(0.05))
+        queue(sqs).put([message("a", 0), message("b", 0), message("a", 1)], running_out())
     assert [entry["MessageGroupId"] for entry in memory.messages] == ["b"]
 
 
@@ -174,7 +181,7 @@ def test_a_devices_next_message_is_not_sent_before_the_one_before_it_is_in() -> 
 )
 def test_whatever_keeps_it_from_taking_all_it_is_unavailable(fault: Fault, throttled: bool) -> None:
     with pytest.raises(SinkUnavailable) as caught:
-        queue(FlakySqs(MemorySqs(), *[fault] * 1000)).put([message("a")], Deadline(0.05))
+        queue(FlakySqs(MemorySqs(), *[fault] * 1000)).put([message("a")], running_out())
     assert (caught.value.sink, caught.value.throttled) == ("SQS", throttled)
     assert caught.value.left == 1
 
@@ -202,7 +209,7 @@ def test_a_bucket_that_is_down_keeps_large_messages_from_being_sent() -> None:
     sqs = FlakySqs(MemorySqs())
     with pytest.raises(SinkUnavailable) as caught:
         queue(sqs, MemoryS3(*[client_error("SlowDown", 503)] * 1000)).put(
-            [large("a"), message("b")], Deadline(0.05)
+            [large("a"), message("b")], running_out()
         )
     assert (caught.value.sink, caught.value.throttled) == ("S3", True)
     assert not sqs.calls
