@@ -18,6 +18,7 @@ from weir_cli.timeline import moment_ms
 
 READINGS: Final = "readings/"
 ERRORS: Final = "errors/"
+FAILURES: Final = "aws/lambda/"
 _SETTLE_S: Final = 5.0
 _SETTLE_ATTEMPTS: Final = 12
 
@@ -91,7 +92,7 @@ def audit(target: Target, asked: Sequence[str], say: Callable[[str], None]) -> A
         found,
         objects,
         _count(s3, target.lake_bucket, ERRORS),
-        _count(s3, target.failure_bucket, ""),
+        _count(s3, target.failure_bucket, FAILURES),
         len(unreadable),
     )
 

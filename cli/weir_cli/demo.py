@@ -142,7 +142,7 @@ def _finish(view: View, totals: Totals, fleet: Fleet | None, alerts: Sequence[Al
 
 def is_scored(pending: Pending) -> bool:
     """Whether nothing is left for `score`; what waits for the lake does not matter."""
-    return not (pending.stream_records or pending.in_flight)
+    return not (pending.spilled_messages or pending.stream_records or pending.in_flight)
 
 
 def has_ended(options: FleetOptions, fault: Fault, now: int) -> bool:

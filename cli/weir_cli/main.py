@@ -13,6 +13,7 @@ from weir_cli.commands import (
     devices,
     logs,
     readings,
+    replay,
     run,
     send,
     simulate,
@@ -52,6 +53,7 @@ app.command()(simulate.simulate)
 app.command()(alerts.alerts)
 app.command()(readings.readings)
 app.command()(audit.audit)
+app.command()(replay.replay)
 app.command()(logs.logs)
 app.add_typer(controls.controls, name="controls")
 app.add_typer(devices.devices, name="devices")

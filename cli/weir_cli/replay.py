@@ -122,8 +122,8 @@ def _record(fields: dict[str, Any], arrived: int | None) -> Record:
         raise UnreadableFailure("rawData is not base64") from error
     except UnreadableChunk as error:
         raise UnreadableFailure(bounded(str(error))) from error
-    except (OverflowError, RecursionError) as error:
-        raise UnreadableFailure(bounded(f"no rows can be made of it: {error}")) from error
+    except OverflowError as error:
+        raise UnreadableFailure("arrivalTimestamp is outside the years 1970 to 9999") from error
     if not made:
         raise UnreadableFailure("the record has no chunk")
     if len(made) > MAX_ROWS and len(record.documents) == 1:

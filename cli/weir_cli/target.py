@@ -34,7 +34,7 @@ class Target:
     score_function: str
     spill_queue_url: str
     spill_dead_letters_url: str
-    client: Callable[[str], Any]
+    client: Callable[..., Any]
     control_url: str | None = None
     device_key: str | None = field(default=None, repr=False)
 

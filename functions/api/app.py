@@ -4,7 +4,6 @@ A request is told by the route that API Gateway matched, not by its path: a stag
 domain's mapping may stand before that.
 """
 
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +23,7 @@ from weir.key_service import InvalidField, KeyNotActive, NoSuchKey
 from weir.observability import make_logger
 from weir.protocols.interface import UnreadableBody
 from weir.readings import kind
+from weir.settings import ApiSettings
 from weir.storage.clients import client
 from weir.storage.device_key_store import DeviceKeyStore
 
@@ -42,7 +42,8 @@ REFUSALS: dict[type[Exception], tuple[int, str]] = {
 
 logger = make_logger()
 description = Description(Path(__file__).with_name("openapi.json").read_bytes())
-keys = DeviceKeyStore(client("dynamodb", attempts=3, read_timeout=2), os.environ["DEVICES_TABLE"])
+settings = ApiSettings.read()
+keys = DeviceKeyStore(client("dynamodb", attempts=3, read_timeout=2), settings.devices_table)
 
 
 @logger.inject_lambda_context

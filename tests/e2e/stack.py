@@ -14,6 +14,7 @@ from weir.scoring.fold import fold
 from weir.storage.alert_store import AlertStore
 from weir.storage.checkpoint_store import CheckpointStore
 from weir.storage.control_store import ControlStore
+from weir.storage.device_key_store import DeviceKeyStore
 from weir.storage.reading_store import ReadingStore
 from weir_local.aws import client
 from weir_local.control import Control
@@ -50,13 +51,18 @@ class Stack:
         return AlertStore(self.dynamodb, self.status.alerts_table)
 
     @cached_property
+    def keys(self) -> DeviceKeyStore:
+        return DeviceKeyStore(self.dynamodb, self.status.devices_table)
+
+    @cached_property
     def controls(self) -> ControlStore:
         return ControlStore(self.dynamodb, self.status.controls_table)
 
     def post(self, body: bytes, **headers: str) -> httpx.Response:
-        """POST `body`; a header's name is given with underscores."""
+        """POST `body` with the key for every device; a header's name is given with underscores."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         named.setdefault("content-type", "application/json")
+        named.setdefault("authorization", f"Bearer {self.status.device_key}")
         return httpx.post(self.url, content=body, headers=named, timeout=40, trust_env=False)
 
     def post_json(self, value: Any) -> httpx.Response:

@@ -127,5 +127,8 @@ def send(stack: Stack, device_id: str) -> None:
     end = format_ts(int(time.time() * 1000) // 3_600_000 * 3_600_000)
     command: list[str | Path] = [weir, "send", MACHINE, "--device", device_id, "--rebase-end", end]
     command += ["--api-url", stack.status.api_url]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)  # noqa: S603
+    environment = {**os.environ, "WEIR_DEVICE_KEY": stack.status.device_key}
+    done = subprocess.run(  # noqa: S603
+        command, capture_output=True, text=True, check=False, timeout=240, env=environment
+    )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -14,6 +14,8 @@ import pytest
 from moto import mock_aws
 
 from tests.handlers import ENVIRONMENT, Context, load_handler
+from tests.integration.test_api import API
+from tests.integration.test_door_events import AUTHORIZE, RESPILL
 from tests.tables import create_tables
 from weir.chunks import inflate, unpack, unpack_body
 from weir.detection import IN_USE
@@ -140,7 +142,14 @@ def lake(session: boto3.Session, dynamodb: Any) -> Any:
 
 
 def test_every_event_has_an_outcome_and_every_outcome_an_event() -> None:
-    declared = {"ingest": set(INGEST), "transform": set(TRANSFORM), "score": set(SCORE)}
+    declared = {
+        "api": set(API),
+        "authorize": set(AUTHORIZE),
+        "ingest": set(INGEST),
+        "respill": set(RESPILL),
+        "score": set(SCORE),
+        "transform": set(TRANSFORM),
+    }
     found = {
         folder.name: {file.stem for file in folder.iterdir()}
         for folder in EVENTS.iterdir()

@@ -47,23 +47,36 @@ def down() -> None:
 
 def status(
     as_json: Annotated[
-        bool, typer.Option("--json", help="Everything that is known, as JSON.")
+        bool, typer.Option("--json", help="Everything that is known, but the secrets, as JSON.")
     ] = False,
+    get: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="One of these alone, such as api_url, device_key, operator_token."
+        ),
+    ] = None,
 ) -> None:
     """Say where the local stack runs; exit code 1 if it does not."""
-    from weir_local.status import load_status
+    from weir_local.status import SECRETS, load_status
 
     found = load_status()
+    known = asdict(found) if found else {}
+    shown = {name: value for name, value in known.items() if name not in SECRETS}
     if as_json:
-        put_json({"running": found is not None} | (asdict(found) if found else {}), indent=2)
+        put_json({"running": found is not None} | shown, indent=2)
     elif found is None:
         say("no local stack runs")
+    elif get is not None:
+        if get not in known:
+            raise typer.BadParameter(f"there is no {get!r}", param_hint="'--get'")
+        put(str(known[get]))
     else:
         for name in (
             "api_url", "endpoint_url", "readings_table", "states_table", "alerts_table",
             "controls_table", "devices_table", "lake_bucket", "failure_bucket", "firehose",
-            "spill_queue_url", "logs", "device_key", "operator_token",
+            "spill_queue_url", "logs",
         ):  # fmt: skip
-            put(f"{name.replace('_', ' '):<16}{getattr(found, name)}")
+            put(f"{name.replace('_', ' '):<16}{known[name]}")
+        put("keys            weir status --get device_key, --get operator_token")
     if found is None:
         raise typer.Exit(1)

@@ -46,6 +46,9 @@ MAX_RECORD_ROWS_BYTES: Final = 2 * MAX_ROWS_BYTES
 ROW_OVERHEAD: Final = 260
 """Bytes of a lake row beside the device id, the metrics and the tags; a test holds it true."""
 
+LATEST_MS: Final = 253_402_300_799_999
+"""The last millisecond that RFC 3339 has a year for."""
+
 _SMALL_DOCUMENT: Final = 8 * 1024
 
 _ENCODE = msgspec.json.Encoder().encode
@@ -307,11 +310,14 @@ def unpack(document: bytes) -> Document:
     """Read a chunk's document; raise `UnreadableChunk` if it is none."""
     try:
         decoded = _DECODE(document)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UnreadableChunk(f"the document cannot be read: {error}") from error
     rows = len(decoded.dt)
     if not rows or not decoded.v:
         raise UnreadableChunk("the document has no rows")
+    t0, offsets = decoded.t0, decoded.dt
+    if not 0 <= t0 + min(offsets) <= t0 + max(offsets) <= LATEST_MS:
+        raise UnreadableChunk("the document has times outside the years 1970 to 9999")
     tag_columns = [c for c in (decoded.tags or {}).values() if isinstance(c, list)]
     lengths = {*map(len, decoded.v.values()), *map(len, tag_columns)}
     if lengths != {rows}:

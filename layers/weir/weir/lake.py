@@ -12,11 +12,19 @@ so that the lake, the table and the scores agree on which of two values is the o
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
-from weir.chunks import UnreadableChunk, compress_lines, digest, inflate, sort_key, unpack
+from weir.chunks import (
+    LATEST_MS,
+    UnreadableChunk,
+    compress_lines,
+    digest,
+    inflate,
+    sort_key,
+    unpack,
+)
 from weir.readings import format_ts
 
 MAX_INFLATED: Final = 8 * 1024 * 1024
@@ -27,7 +35,7 @@ _ENCODE_LINES = msgspec.json.Encoder().encode_lines
 
 
 class _Arrival(msgspec.Struct, forbid_unknown_fields=True):
-    received_at: int
+    received_at: Annotated[int, msgspec.Meta(ge=0, le=LATEST_MS)]
 
 
 _ARRIVAL = msgspec.json.Decoder(_Arrival).decode

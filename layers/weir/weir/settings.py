@@ -57,6 +57,17 @@ class RespillSettings(msgspec.Struct, frozen=True):
         )
 
 
+class ApiSettings(msgspec.Struct, frozen=True):
+    """Where the device keys are."""
+
+    devices_table: str
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Read the settings; raise `KeyError` naming what is missing."""
+        return cls(environ["DEVICES_TABLE"])
+
+
 class AuthorizeSettings(msgspec.Struct, frozen=True):
     """Where the device keys are, and for how long a worker remembers one."""
 

@@ -19,6 +19,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from weir.chunks import (
+    LATEST_MS,
     MAX_RECORD_ROWS_BYTES,
     Chunk,
     UnreadableChunk,
@@ -35,14 +36,11 @@ VERSION: Final = 1
 MAX_INFLATED: Final = 2 * MAX_RECORD_ROWS_BYTES
 """What a message of ours inflates to is half of it at the most."""
 
-_LATEST_MS: Final = 253_402_300_799_999
-"""The last millisecond that RFC 3339 has a year for."""
-
 type Sink = Literal["lake", "table"]
 
 SINKS: Final[frozenset[str]] = frozenset({"lake", "table"})
 
-type EpochMs = Annotated[int, msgspec.Meta(ge=0, le=_LATEST_MS)]
+type EpochMs = Annotated[int, msgspec.Meta(ge=0, le=LATEST_MS)]
 
 
 class UnreadableSpill(ValueError):

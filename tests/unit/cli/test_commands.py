@@ -13,7 +13,7 @@ import weir_local.stack
 import weir_local.status
 from weir_cli.errors import Problem, explained
 from weir_cli.main import app
-from weir_local.status import StackStatus
+from weir_local.status import SECRETS, StackStatus
 
 STATUS = StackStatus(
     endpoint_url="http://127.0.0.1:1",
@@ -24,18 +24,31 @@ STATUS = StackStatus(
     states_table="states",
     alerts_table="alerts",
     controls_table="controls",
+    devices_table="devices",
+    spill_queue_url="http://127.0.0.1:1/spill",
+    spill_dead_letters_url="http://127.0.0.1:1/dead",
     lake_bucket="lake",
     failure_bucket="failures",
     firehose="lake",
     ingest_function="ingest",
     transform_function="transform",
     score_function="score",
+    authorize_function="authorize",
+    respill_function="respill",
+    api_function="api",
     region="us-east-1",
     logs="/logs",
     emulator_pid=1,
     standins_pid=2,
+    device_key="weir_secret",
+    operator_token="token",
 )
 NAB = "timestamp,value\n2014-04-14 23:55:00,1.0\n2014-04-15 00:00:00,broken\n"
+
+
+@pytest.fixture(autouse=True)
+def a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEIR_DEVICE_KEY", "weir_key")
 
 
 @pytest.fixture
@@ -86,8 +99,17 @@ def test_status_says_that_nothing_runs() -> None:
 def test_status_says_what_runs() -> None:
     result = weir("status", "--json")
     assert result.exit_code == 0
-    assert json.loads(result.stdout) == {"running": True, **asdict(STATUS)}
+    known = {name: value for name, value in asdict(STATUS).items() if name not in SECRETS}
+    assert json.loads(result.stdout) == {"running": True, **known}
     assert "http://127.0.0.1:1/api" in weir("status").stdout
+
+
+@pytest.mark.usefixtures("stack_runs")
+def test_status_shows_a_secret_only_when_it_is_asked_for() -> None:
+    for shown in (weir("status"), weir("status", "--json")):
+        assert "weir_secret" not in shown.output
+    assert weir("status", "--get", "device_key").stdout == "weir_secret\n"
+    assert weir("status", "--get", "nonsense").exit_code == 2
 
 
 @pytest.mark.parametrize(

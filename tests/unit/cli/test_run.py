@@ -137,5 +137,8 @@ def test_an_alert_is_a_fault_s_if_it_begins_in_its_time_or_just_after() -> None:
 
 
 def test_what_waits_for_the_lake_is_scored_all_the_same() -> None:
-    assert is_scored(Pending(firehose_records=3, stream_records=0, in_flight=0))
-    assert not is_scored(Pending(firehose_records=0, stream_records=1, in_flight=0))
+    assert is_scored(Pending(spilled_messages=0, firehose_records=3, stream_records=0, in_flight=0))
+    for waiting in ("spilled_messages", "stream_records"):
+        nothing = dict.fromkeys(("firehose_records", "in_flight"), 0)
+        one = {"spilled_messages": 0, "stream_records": 0, waiting: 1}
+        assert not is_scored(Pending(**nothing, **one))

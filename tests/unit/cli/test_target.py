@@ -10,7 +10,8 @@ from weir_cli.errors import Problem
 OUTPUTS = {
     "ApiUrl": "https://api", "ReadingsTable": "r", "StatesTable": "s", "AlertsTable": "a",
     "ControlsTable": "c",
-    "LakeBucket": "l", "FailureBucket": "f",
+    "LakeBucket": "l", "FailureBucket": "f", "DevicesTable": "d", "LakeStream": "w",
+    "ScoreFunction": "score", "SpillQueueUrl": "https://q", "SpillDeadLettersUrl": "https://d",
 }  # fmt: skip
 
 

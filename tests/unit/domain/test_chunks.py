@@ -171,6 +171,8 @@ def test_readings_that_share_no_names_are_split_before_they_become_columns_of_nu
         (zlib.compress(b"{}"), "cannot be read"),
         (zlib.compress(b'{"device_id":"a","t0":1,"dt":[],"v":{}}'), "no rows"),
         (zlib.compress(b'{"device_id":"a","t0":1,"dt":[0],"v":{"m":[1,2]}}'), "differ in length"),
+        (zlib.compress(b'{"device_id":"a","t0":-1,"dt":[0],"v":{"m":[1]}}'), "outside the years"),
+        (zlib.compress(b'{"device_id":"a","t0":%d,"dt":[0],"v":{"m":[1]}}' % 10**18), "outside"),
         (zlib.compress(b"x" * 10)[:-6], "ends early"),
         (zlib.compress(b"0" * 10_000_000), "inflates to more than"),
     ],

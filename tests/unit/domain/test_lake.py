@@ -62,9 +62,19 @@ def test_a_record_that_went_back_keeps_when_it_first_came() -> None:
     assert again == opened
 
 
+FOREIGN = [
+    b"",
+    b"{}",
+    b'{"received_at":"x"}',
+    b'{"received_at":1000000000000000000}',
+    b'{"device_id":"a","t0":1000000000000000000,"dt":[0],"v":{"m":[1]}}',
+    b'{"more":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+]
+
+
 @pytest.mark.parametrize(
     "data",
-    [b"", b"text", *(gzip.compress(t, mtime=0) for t in (b"", b"{}", b'{"received_at":"x"}'))],
+    [b"", b"text", *(gzip.compress(text, mtime=0) for text in FOREIGN)],
 )
 def test_what_is_no_record_is_unreadable(data: bytes) -> None:
     with pytest.raises(UnreadableChunk):

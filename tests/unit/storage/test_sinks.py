@@ -1,6 +1,7 @@
 """Sinks that fail in part or for a while: only what failed is sent again, and only so long."""
 
 import pytest
+from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError
 
 from tests.fakes.aws import FlakyFirehose, client_error, timed_out
 from weir.storage.lake_stream import MAX_BATCH_BYTES, LakeStream
@@ -35,6 +36,8 @@ def test_only_the_records_that_failed_are_sent_again() -> None:
         client_error("ThrottlingException"),
         client_error("Whatever", 500),
         timed_out(),
+        ConnectTimeoutError(endpoint_url="https://aws.example"),
+        EndpointConnectionError(endpoint_url="https://aws.example"),
     ],
     ids=repr,
 )

@@ -23,7 +23,10 @@ class DeviceKeyStore:
         self._table = table
 
     def put(self, key: DeviceKey) -> None:
-        """Keep a new key. Raises `ValueError` if there is another with its id."""
+        """Keep a new key; one that is there already stays as it is.
+
+        Raises `ValueError` if there is another with its id.
+        """
         optional = {"expires_at": key.expires_at, "revoked_at": key.revoked_at}
         try:
             self._dynamodb.put_item(
@@ -39,9 +42,12 @@ class DeviceKeyStore:
                 ConditionExpression="attribute_not_exists(pk)",
             )
         except ClientError as error:
-            if _is_refused_condition(error):
-                raise ValueError(f"a key with the id {key.key_id} is there already") from error
-            raise
+            if not _is_refused_condition(error):
+                raise
+            # A try whose answer was lost may have written it.
+            there = self.get(key.key_id, consistent=True)
+            if there is None or there.digest != key.digest:
+                raise ValueError(f"another key has the id {key.key_id}") from error
 
     def get(self, key_id: str, consistent: bool = False) -> DeviceKey | None:
         """The key with this id; `consistent`: as it is after every write that was answered."""

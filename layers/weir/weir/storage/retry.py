@@ -7,8 +7,7 @@ from typing import Final
 
 from botocore.exceptions import (
     ClientError,
-    ConnectionClosedError,
-    EndpointConnectionError,
+    ConnectionError,  # noqa: A004 - botocore's: no connection, or none in time
     HTTPClientError,
 )
 
@@ -106,7 +105,7 @@ def send_all[T](
             if code not in _TRANSIENT and status < 500:
                 raise
             rest = Rest(entries, code)
-        except (ConnectionClosedError, EndpointConnectionError, HTTPClientError) as error:
+        except (ConnectionError, HTTPClientError) as error:
             rest = Rest(entries, type(error).__name__)
         if not rest.entries:
             return retries
