@@ -1,6 +1,8 @@
 """OTLP metrics in JSON: what proto3's mapping allows for, and what is refused or unreadable."""
 
 import json
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -102,3 +104,24 @@ def test_json_of_which_nothing_can_be_read_is_unreadable(text: bytes) -> None:
 def test_a_data_point_of_two_values_is_unreadable() -> None:
     with pytest.raises(UnreadableBody, match="as_double and as_int"):
         json_point(asInt=1)
+
+
+WITHOUT_PROTOBUF = """
+import sys
+from weir.identity import EVERY_DEVICE
+from weir.protocols.interface import Request
+from weir.protocols.otlp import OtlpMetrics
+from weir.readings import Window
+
+adapter, window = OtlpMetrics(), Window(0, 1)
+parsed = adapter.parse(Request(b"{}", "application/json", {}, 0, window, EVERY_DEVICE))
+adapter.accept(parsed, "application/json")
+adapter.refuse(400, "code", "detail", "application/x-protobuf", "request-1")
+print([name for name in sys.modules if name.startswith(("google", "opentelemetry"))])
+"""
+
+
+def test_json_and_refusals_do_not_pay_for_the_import_of_protobuf() -> None:
+    command = [sys.executable, "-c", WITHOUT_PROTOBUF]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
+    assert done.stdout.strip() == "[]"
