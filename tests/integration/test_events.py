@@ -87,6 +87,21 @@ INGEST: dict[str, Ingested | Refused] = {
     "too_many_readings": Refused(413, "too_large"),
     "unsupported_media_type": Refused(415, "unsupported_media_type"),
     "unsupported_encoding": Refused(415, "unsupported_media_type"),
+    "senml": Ingested(4),
+    "senml_refusals": Ingested(
+        1,
+        {
+            2: "unsupported_value",
+            3: "unsupported_sum",
+            4: "unknown_unit",
+            5: "unknown_label",
+            6: "wrong_type",
+            7: "ts_out_of_window",
+            8: "invalid_device_id",
+        },
+    ),
+    "senml_newer_version": Refused(400, "unreadable_body"),
+    "senml_not_a_pack": Refused(400, "unreadable_body"),
 }
 
 TRANSFORM = {

@@ -6,15 +6,15 @@ careful way: the standard library's parser, which can say where and why, one rea
 so that a bad reading never costs its neighbours. A property test holds the two to one result.
 """
 
-import json
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from weir.identity import EVERY_DEVICE, Scope
 from weir.protocols.interface import MAX_READINGS, Parsed, TooManyReadings, UnreadableBody
+from weir.protocols.json_text import JsonObject, loads
 from weir.readings import (
     MAX_METRICS,
     AwareDatetime,
@@ -31,8 +31,6 @@ from weir.readings import (
     show,
     to_epoch_ms,
 )
-
-_LONGEST_INT: Final = 400
 
 
 def parse_json(body: bytes, window: Window, scope: Scope = EVERY_DEVICE) -> Parsed:
@@ -167,55 +165,21 @@ def _bound(count: int) -> None:
 # ------------------------------------------------------------------ the careful way
 
 
-class _Object(dict[str, Any]):
-    """A JSON object that remembers which names stood in it twice."""
-
-    duplicates: tuple[str, ...] = ()
-
-
-def _object(pairs: list[tuple[str, Any]]) -> _Object:
-    result = _Object(pairs)
-    if len(result) != len(pairs):
-        names = [name for name, _ in pairs]
-        result.duplicates = tuple(sorted({name for name in names if names.count(name) > 1}))
-    return result
-
-
-def _loads(body: bytes) -> Any:
-    """Parse JSON, raising `UnreadableBody` with the reason; NaN and infinities come as floats."""
-    try:
-        text = body.decode("utf-8-sig")
-        return json.loads(text, object_pairs_hook=_object, parse_int=_int)
-    except UnicodeDecodeError as error:
-        raise UnreadableBody(f"the body is not UTF-8: byte {error.start}") from error
-    except json.JSONDecodeError as error:
-        raise UnreadableBody(
-            f"the body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
-        ) from error
-    except RecursionError as error:
-        raise UnreadableBody("the body is nested too deeply") from error
-
-
-def _int(digits: str) -> int | float:
-    """The integer, or infinity for one that no field could hold: long ones are slow to convert."""
-    return int(digits) if len(digits) <= _LONGEST_INT else float("inf")
-
-
 def _parse_json_carefully(body: bytes, window: Window, scope: Scope) -> Parsed:
     try:
-        value = _loads(body)
+        value = loads(body)
     except UnreadableBody:
         if _looks_like_lines(body):
             return _parse_ndjson_carefully(body, window, scope)
         raise
     device_id: object = None
-    if isinstance(value, _Object) and "readings" in value:
+    if isinstance(value, JsonObject) and "readings" in value:
         if "readings" in value.duplicates or "device_id" in value.duplicates:
             raise UnreadableBody("the envelope names a field twice; each may stand once")
         device_id, value = value.get("device_id"), value["readings"]
         if not isinstance(value, list):
             raise UnreadableBody(f"readings is {kind(value)}; it must be an array")
-    elif isinstance(value, _Object):
+    elif isinstance(value, JsonObject):
         value = [value]
     elif not isinstance(value, list):
         raise UnreadableBody(
@@ -233,7 +197,7 @@ def _looks_like_lines(body: bytes) -> bool:
     if not newline or not rest.strip() or not first.startswith(b"{"):
         return False
     try:
-        _loads(first)
+        loads(first)
     except UnreadableBody:
         return False
     return True
@@ -249,7 +213,7 @@ def _parse_ndjson_carefully(body: bytes, window: Window, scope: Scope) -> Parsed
     def items() -> Iterator[object]:
         for line in lines:
             try:
-                yield _loads(line)
+                yield loads(line)
             except UnreadableBody as error:
                 unreadable.append(error)
                 yield error
@@ -274,7 +238,7 @@ def _sort_out(items: Iterator[object], device_id: object, window: Window, scope:
 def _read(item: object, envelope_device_id: object, window: Window, scope: Scope) -> Reading:
     if isinstance(item, UnreadableBody):
         raise InvalidReading("malformed_json", str(item).replace("the body", "the line", 1))
-    if not isinstance(item, _Object):
+    if not isinstance(item, JsonObject):
         raise InvalidReading("wrong_type", f"the reading is {kind(item)}; it must be an object")
     for where, names in (
         ("the reading", item.duplicates),
