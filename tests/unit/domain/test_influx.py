@@ -106,6 +106,12 @@ def test_a_line_without_a_timestamp_is_of_now() -> None:
     assert one("m,host=a f=1").ts == one("m,host=a f=1 ").ts == NOW_MS
 
 
+def test_there_may_be_more_white_space_than_is_needed() -> None:
+    assert one(f" \tm,host=a  \t f=1 \t {NS - 10**9} \t") == Reading(
+        "a", NOW_MS - 1000, {"m.f": 1.0}
+    )
+
+
 @pytest.mark.parametrize("precision", ["n", "u", "m", "h", "ns,ns", "x" * 300])
 def test_another_precision_is_refused_whatever_the_body(precision: str) -> None:
     with pytest.raises(UnreadableBody, match=r"precision is .* it must be ns, us, ms or s"):
@@ -140,6 +146,7 @@ BAD_VALUES = {
     "1.1.1": "invalid_value", "tRUE": "invalid_value", "yes": "invalid_value",
     "1=2": "invalid_value", "\t1": "invalid_value", "1\t": "invalid_value", "٣": "invalid_value",
     "1٣5": "invalid_value", "1" * 401: "invalid_value", "9" * 401 + "i": "invalid_value",
+    "0." + "1" * 399: "invalid_value",
 }  # fmt: skip
 
 
@@ -216,6 +223,7 @@ BAD_LINES: list[tuple[str, str]] = [
     ("m,host=a f=1 9223372036854775808", "invalid_ts"),
     ("m,host=a f=1 9223372036854775807", "ts_out_of_window"),
     ("m,host=a f=1 -9223372036854775808", "ts_out_of_window"),
+    ("m,host=a f=1 " + "".join(chr(0x660 + int(digit)) for digit in str(NS)), "invalid_ts"),
     ("m,host=a f=1 0", "ts_out_of_window"),
     (f"m,host=a f=1 {NS + 601 * 10**9}", "ts_out_of_window"),
     ("m,host=a f=1,g=2,f=1", "duplicate_name"),
@@ -249,6 +257,12 @@ def test_a_name_may_have_128_characters() -> None:
     parsed = parse(f"m,host=a {'f' * 127}=1,g=2")
     assert refused(parsed) == [(0, "invalid_metric_name")]
     assert parsed.readings == [Reading("a", NOW_MS, {"m.g": 2.0})]
+
+
+def test_names_that_are_too_long_whatever_the_field_are_refused_before_any_is_built() -> None:
+    parsed = parse(f"{'m' * 127},host=a f=1,g=2,h=3")
+    assert refused(parsed) == [(0, "invalid_metric_name")]
+    assert "make names of at least 129 characters" in parsed.rejected[0].detail
 
 
 def test_blank_lines_and_comments_do_not_count_and_lines_may_end_in_crlf() -> None:
@@ -316,8 +330,9 @@ def test_a_request_holds_so_many_lines_and_fields_and_no_more() -> None:
         parse("m,host=a f=1\n" * (MAX_READINGS + 1))
     fields = ",".join(f"f{n}=1" for n in range(MAX_FIELDS // 100))
     assert parse(f"m,host=a {fields}\n" * 100).accepted == 100
-    with pytest.raises(TooManyReadings, match="fields"):
-        parse(f"m,host=a {fields}\n" * 100 + "m,host=a f=1")
+    for line in (f"m,host=a {fields}\n", f'm,host=a "{fields}\n'):
+        with pytest.raises(TooManyReadings, match="fields"):
+            parse(line * 100 + "m,host=a f=1")
 
 
 # ------------------------------------------------------------------ answers

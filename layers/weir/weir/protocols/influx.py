@@ -49,6 +49,7 @@ from weir.protocols.influx_lines import (
     split_head,
 )
 from weir.protocols.interface import (
+    MAX_INFLATED,
     MAX_READINGS,
     Parsed,
     Reply,
@@ -110,7 +111,7 @@ class InfluxWrite:
     media_types = frozenset(
         {"", "text/plain", "application/x-www-form-urlencoded", "application/octet-stream"}
     )
-    max_inflated = 8 * 1024 * 1024
+    max_inflated = MAX_INFLATED
 
     def parse(self, request: Request) -> Parsed:
         """Read line protocol.
