@@ -1,9 +1,10 @@
 """Sample events: their times are written as placeholders, since `ingest` refuses old readings.
 
 In the body of an HTTP event ``{{now}}``, ``{{now-90s}}`` or ``{{now+1d}}`` (s, m, h, d) stand for a
-time in RFC 3339, and ``"{{now_ms-90s}}"``, quotes included, for epoch milliseconds. A body that is
-gzip or base64 may hold them too. An event that is sent as it is, by ``sam local invoke -e``, gets
-answers that refuse those readings, and nothing worse.
+time in RFC 3339, ``"{{now_ms-90s}}"``, quotes included, for epoch milliseconds, and
+``{{now_ns-90s}}`` for the digits of epoch nanoseconds. A body that is gzip or base64 may hold them
+too. An event that is sent as it is, by ``sam local invoke -e``, gets answers that refuse those
+readings, and nothing worse.
 """
 
 import base64
@@ -18,7 +19,8 @@ from typing import Any
 from weir.readings import format_ts
 
 _PLACEHOLDER = re.compile(
-    r'"\{\{now_ms(?P<ms>[+-]\d+[smhd])?\}\}"|\{\{now(?P<rfc3339>[+-]\d+[smhd])?\}\}'
+    r'"\{\{now_ms(?P<ms>[+-]\d+[smhd])?\}\}"|\{\{now_ns(?P<ns>[+-]\d+[smhd])?\}\}'
+    r"|\{\{now(?P<rfc3339>[+-]\d+[smhd])?\}\}"
 )
 _UNITS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _MAX_INFLATED = 1024 * 1024
@@ -59,8 +61,10 @@ def fill(event: dict[str, Any], now_ms: int) -> dict[str, Any]:
 
 def _fill_text(text: str, now_ms: int) -> str:
     def time(found: re.Match[str]) -> str:
-        shift = found["ms"] or found["rfc3339"] or "+0s"
+        shift = found["ms"] or found["ns"] or found["rfc3339"] or "+0s"
         ts = now_ms + int(shift[:-1]) * _UNITS_MS[shift[-1]]
+        if found[0].startswith("{{now_ns"):
+            return f"{ts}000000"
         return str(ts) if found[0].startswith('"') else format_ts(ts)
 
     return _PLACEHOLDER.sub(time, text)
