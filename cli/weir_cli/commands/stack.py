@@ -12,6 +12,10 @@ def up(
     auth: Annotated[
         bool, typer.Option("--auth", help="Enforce the functions' IAM policies.")
     ] = False,
+    breakable: Annotated[
+        bool,
+        typer.Option("--breakable", help="Let DynamoDB, SQS and S3 fail to order too; slower."),
+    ] = False,
     time_scale: Annotated[
         float,
         typer.Option(min=0.0, help="What Firehose's buffer intervals are multiplied by."),
@@ -27,7 +31,10 @@ def up(
     from weir_local.stack import StackOptions
     from weir_local.stack import up as start
 
-    status = start(StackOptions(parameters=parameters, auth=auth, time_scale=time_scale), say)
+    options = StackOptions(
+        parameters=parameters, auth=auth, time_scale=time_scale, breakable=breakable
+    )
+    status = start(options, say)
     put(status.api_url)
 
 
