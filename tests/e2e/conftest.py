@@ -17,7 +17,8 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         pytest.skip("the emulator is not installed: `make setup` installs it")
     directory: Path = tmp_path_factory.mktemp("stack")
     # With the functions' own rights enforced: whatever passes here passes with least privilege.
-    status = up(StackOptions(directory=directory, auth=True), print)
+    # Breakable costs a hop each call, and lets faults strike at every one of them.
+    status = up(StackOptions(directory=directory, auth=True, breakable=True), print)
     try:
         with Control(status.control_url) as control:
             yield Stack(status, control)
