@@ -329,7 +329,7 @@ def test_a_function_s_role_may_do_what_the_template_says_and_no_more(stack: Stac
     dynamodb.batch_write_item(RequestItems={status.readings_table: write})
     with pytest.raises(ClientError, match="not authorized"):
         dynamodb.batch_write_item(RequestItems={status.alerts_table: write})
-    sqs = boto3.client("sqs", **role)
+    sqs: Any = boto3.client("sqs", **role)
     sqs.send_message_batch(QueueUrl=status.spill_queue_url, Entries=[message])
     with pytest.raises(ClientError, match="not authorized"):
         sqs.receive_message(QueueUrl=status.spill_queue_url)
