@@ -133,6 +133,12 @@ NOT_STORED = (
 )
 
 
+CAME_AS_TEXT = (
+    "it came as text, which destroys what is compressed: API Gateway takes text/* and "
+    "application/json for text; send it uncompressed, or under another Content-Type"
+)
+
+
 def _request(
     event: dict[str, Any], headers: dict[str, str], kind: str, adapter: Adapter
 ) -> Request:
@@ -140,15 +146,22 @@ def _request(
     if kind not in adapter.media_types:
         named = ", ".join(sorted(filter(None, adapter.media_types)))
         raise UnsupportedEncoding(f"the Content-Type is none that is read here: {named}")
-    body = decode(
-        sent_body(event), headers.get("content-encoding", ""), max_inflated=adapter.max_inflated
-    )
+    body = _body(event, headers.get("content-encoding", ""), adapter.max_inflated)
     now_ms = time.time_ns() // 1_000_000
     window = Window.around(
         now_ms, past_ms=settings.accept_past_ms, future_ms=settings.accept_future_ms
     )
     query = event.get("queryStringParameters") or {}
     return Request(body, kind, query, now_ms, window, scope)
+
+
+def _body(event: dict[str, Any], encoding: str, max_inflated: int) -> bytes:
+    try:
+        return decode(sent_body(event), encoding, max_inflated)
+    except BrokenEncoding as error:
+        if event.get("isBase64Encoded"):
+            raise
+        raise BrokenEncoding(f"{error}; {CAME_AS_TEXT}") from error
 
 
 def _report(parsed: Parsed, chunks: list[Chunk], stored: Stored, request_id: str) -> None:

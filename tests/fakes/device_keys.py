@@ -16,9 +16,8 @@ class MemoryKeys:
 
     def put(self, key: DeviceKey) -> None:
         self.calls.append("put")
-        if key.key_id in self.keys:
-            raise ValueError(f"a key with the id {key.key_id} is there already")
-        self.keys[key.key_id] = key
+        if self.keys.setdefault(key.key_id, key).digest != key.digest:
+            raise ValueError(f"another key has the id {key.key_id}")
 
     def get(self, key_id: str, consistent: bool = False) -> DeviceKey | None:
         return self.keys.get(key_id)

@@ -1,6 +1,7 @@
 """Who may say what at the front door, and how each protocol hears no: `ingest` on moto."""
 
 import base64
+import gzip
 import json
 import time
 from collections.abc import Iterator
@@ -202,6 +203,15 @@ def test_what_cannot_be_read_is_told_in_each_protocol(
     assert answer["statusCode"] == status
     assert body_of(answer)
     assert door.devices() == set()
+
+
+def test_a_compressed_body_that_came_as_text_is_told_why_it_is_broken(door: Door) -> None:
+    request = event("influx", ["pump-7"])
+    request["headers"]["content-encoding"] = "gzip"
+    request["body"] = gzip.compress(request["body"].encode()).decode(errors="replace")
+    answer = door.app.lambda_handler(request, Context())
+    assert answer["statusCode"] == 400
+    assert "API Gateway takes text/* and application/json for text" in body_of(answer)
 
 
 def test_a_key_of_one_device_names_the_device_where_the_protocol_does_not(door: Door) -> None:
