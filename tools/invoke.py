@@ -150,7 +150,13 @@ def _environment(function: str, status: StackStatus, host: str) -> Mapping[str, 
 
 
 def _logical_id(function: str) -> str:
-    return "".join(word.capitalize() for word in function.split("_"))
+    """The template's name of the function whose code lies in `functions/<function>`."""
+    resources = load_template(str(REPOSITORY / "template.yaml"))["Resources"]
+    return next(
+        str(name)
+        for name, resource in resources.items()
+        if resource.get("Properties", {}).get("CodeUri") == f"functions/{function}"
+    )
 
 
 def _docker_answers() -> bool:
