@@ -3,7 +3,7 @@
 # Three environments, since their pins clash (docs/decisions.md): .venv for the code and its tests,
 # .tools/sam for aws-sam-cli, .tools/emulator for the local AWS. `bench-detector` makes a fourth,
 # .tools/bench, for the detectors that it compares with. .tools/python holds pip and uv, which fill
-# the others from uv.lock.
+# the others from uv.lock. `fuzz` makes a fifth, .tools/fuzz, for the fuzzer.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -59,6 +59,12 @@ $(STAMPS)/bench: $(UV) $(LOCKED)
 		--group peers --python $(BASE)/bin/python
 	@mkdir -p $(STAMPS) && touch $@
 
+$(STAMPS)/fuzz: $(UV) $(LOCKED)
+	@echo "setup: the fuzzer"
+	@UV_PROJECT_ENVIRONMENT=.tools/fuzz $(UV) sync --quiet --frozen --no-default-groups \
+		--group fuzz --python $(BASE)/bin/python
+	@mkdir -p $(STAMPS) && touch $@
+
 layers/weir/requirements.txt: $(LOCKED) $(STAMPS)/venv
 	@$(UV) export --quiet --frozen --only-group layer --no-hashes --no-annotate --no-header \
 		--output-file $@
@@ -107,6 +113,10 @@ bench: setup ## Measure the hot paths, with ratios against a floor and a peer (J
 bench-detector: $(STAMPS)/bench ## Measure detection: NAB, peers, µs a point (DATA=../shared/data, JSON=path)
 	@.tools/bench/bin/python -m benchmarks.detector "$(or $(DATA),../shared/data)" \
 		$(if $(JSON),--json "$(JSON)")
+
+.PHONY: fuzz
+fuzz: $(STAMPS)/fuzz ## Fuzz all that reads what came from outside (SECONDS=600 each, ONLY="native influx")
+	@.tools/fuzz/bin/python -m tests.fuzz --seconds $(or $(SECONDS),600) $(if $(ONLY),--only $(ONLY))
 
 .PHONY: invoke
 invoke: setup ## Run one event: FUNCTION=ingest EVENT=events/ingest/array.json (in Docker if it answers)
