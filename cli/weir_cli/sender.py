@@ -24,6 +24,13 @@ _CAP_S: Final = 10.0
 _TRANSIENT: Final = frozenset({429, 500, 502, 503, 504})
 
 
+_GATEWAY_SAYS: Final = {
+    401: "no device key was sent",
+    403: "the device key is unknown, has expired or was revoked",
+}
+"""What API Gateway means by an answer of its own, which says next to nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """A reading that the server did not take; `index` is its place in the request."""
@@ -55,7 +62,12 @@ class Answer:
         """The code and the detail of a problem document, or what stands in for them."""
         document = _object(self.body)
         code = str(document.get("code", f"http_{self.status}"))
-        detail = document.get("detail") or document.get("message") or f"status {self.status}"
+        detail = (
+            document.get("detail")
+            or _GATEWAY_SAYS.get(self.status)
+            or document.get("message")
+            or f"status {self.status}"
+        )
         return code, str(detail)
 
 

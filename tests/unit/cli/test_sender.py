@@ -158,3 +158,12 @@ def test_a_receipt_that_does_not_add_up_is_no_receipt(
 ) -> None:
     with pytest.raises(NotSent, match=complaint):
         sender(Server(answer), Clock()).send(BATCH)
+
+
+@pytest.mark.parametrize(
+    ("status", "said"), [(401, "no device key was sent"), (403, "unknown, has expired or was")]
+)
+def test_what_api_gateway_means_by_its_no_is_said(status: int, said: str) -> None:
+    server = Server(httpx.Response(status, json={"message": "Forbidden"}))
+    with pytest.raises(NotSent, match=said):
+        sender(server, Clock()).send(BATCH)
