@@ -76,6 +76,26 @@ def test_the_device_is_named_by_the_first_of_three_tags(
 
 def test_without_such_a_tag_it_is_the_device_that_the_key_is_bound_to() -> None:
     assert one("m,site=north f=1", Scope(device_id="pump-7")).device_id == "pump-7"
+
+
+@pytest.mark.parametrize(
+    ("tags", "metric"),
+    [
+        (",device=pump-7,host=raspberry", "m.f{host=raspberry}"),
+        (",host=pump-7", "m.f"),
+        (",device=sda1,host=raspberry", "m.f{device=sda1,host=raspberry}"),
+    ],
+)
+def test_what_clients_fill_in_unasked_does_not_turn_a_device_away_from_its_own_key(
+    tags: str, metric: str
+) -> None:
+    reading = one(f"m{tags} f=1", Scope(device_id="pump-7"))
+    assert (reading.device_id, list(reading.metrics)) == ("pump-7", [metric])
+
+
+def test_a_device_that_is_named_outright_must_be_the_keys() -> None:
+    (rejection,) = parse("m,device_id=fan-7 f=1", Scope(device_id="pump-7")).rejected
+    assert rejection.code == "device_not_covered"
     assert refused(parse("m,site=north f=1", Scope(prefix="pump-"))) == [(0, "missing_device")]
 
 

@@ -5,8 +5,10 @@ the syntax. The query's `precision` is the timestamp's unit: ns (the default), u
 finer than a millisecond are cut off. A line without a timestamp is of now. `org` and `bucket` are
 taken and not looked at: the device key says where a reading belongs.
 
-**Device.** The tag `device_id` names it, else `device`, else `host`; else it is the one device
-that the key is bound to. A line with none of these is refused.
+**Device.** The tag `device_id` names it; else it is the one device that the key is bound to; else
+the tag `device` names it, else `host`. Those two come after the key, since clients fill them in
+unasked (Telegraf: the host's name, a disk's), and they must not turn a device away from its own
+key; then they are tags as others are. A line with none of these is refused.
 
 **Metrics.** Each field is a metric, named `<measurement>.<field>`. In InfluxDB the other tags are
 part of what a series is: `cpu=cpu0` and `cpu=cpu1` at one time are two values. So they are part of
@@ -345,11 +347,12 @@ class _Reader:
 
     def _take_device(self, tags: dict[str, str]) -> str:
         """Take the device out of `tags`."""
+        own = self._scope.device_id
         for name in DEVICE_TAGS:
-            if name in tags:
+            if name in tags and (own is None or name == "device_id" or tags[name] == own):
                 return check_device_id(tags.pop(name), self._scope)
-        if self._scope.device_id is not None:
-            return self._scope.device_id
+        if own is not None:
+            return own
         raise InvalidReading(
             "missing_device",
             "no tag names the device; one of device_id, device and host must, unless the device "
