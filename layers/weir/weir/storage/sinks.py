@@ -23,6 +23,10 @@ from weir.storage.spill_queue import SpillQueue
 PATIENCE_S: Final = 4.0
 """Seconds for which a sink is tried before its part is spilled."""
 
+SPILL_PATIENCE_S: Final = 4.0
+"""Seconds for which the spill is tried after that. The no comes while clients still listen: many
+give up after 10 s, and would send again beside a request that goes on."""
+
 type Trouble = SinkUnavailable | ClientError | BotoCoreError
 
 
@@ -82,7 +86,8 @@ class Sinks:
             missing.add("table")
         retries = (lake or 0) + (table or 0)
         if missing:
-            self._spill_queue().put(spill(chunks, missing, received_at), deadline)
+            spill_patience = Deadline(min(SPILL_PATIENCE_S, deadline.left))
+            self._spill_queue().put(spill(chunks, missing, received_at), spill_patience)
         return Stored(retries, frozenset(missing))
 
     def _try(self, sink: Sink, put: Callable[[], int]) -> int | None:
