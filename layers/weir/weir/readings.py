@@ -119,7 +119,7 @@ def check_ts(value: object, window: Window) -> int:
     if isinstance(value, str):
         try:
             ts = to_epoch_ms(msgspec.convert(value, AwareDatetime))
-        except (msgspec.ValidationError, OverflowError) as error:
+        except (msgspec.ValidationError, OverflowError, UnicodeEncodeError) as error:
             raise InvalidReading(
                 "invalid_ts",
                 "ts is a string that is no RFC 3339 time with an offset, such as "

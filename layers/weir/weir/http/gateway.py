@@ -1,7 +1,6 @@
 """What API Gateway hands a function of an HTTP API (payload format 2.0), and takes from it."""
 
 import base64
-import binascii
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -44,7 +43,7 @@ def sent_body(event: Mapping[str, Any]) -> bytes:
         return bytes(body.encode("utf-8", "surrogatepass"))
     try:
         return base64.b64decode(body, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # no base64, or no ASCII at all
         raise BrokenEncoding("the body is not base64") from error
 
 
