@@ -18,6 +18,8 @@ import msgspec
 
 from weir.chunks import (
     LATEST_MS,
+    ROW_OVERHEAD,
+    Document,
     UnreadableChunk,
     compress_lines,
     digest,
@@ -25,10 +27,14 @@ from weir.chunks import (
     sort_key,
     unpack,
 )
-from weir.readings import format_ts
+from weir.readings import format_ts, show
 
 MAX_INFLATED: Final = 8 * 1024 * 1024
 """A record of ours inflates to less than 2 MiB; what goes past this is not ours."""
+
+MAX_ROWS_BYTES: Final = 8 * 1024 * 1024
+"""A record of ours becomes less than 2 MiB of rows. A small one that is not ours could become
+gigabytes, since each row repeats what a document says once."""
 
 _ENCODE = msgspec.json.Encoder().encode
 _ENCODE_LINES = msgspec.json.Encoder().encode_lines
@@ -61,7 +67,10 @@ def open_record(data: bytes, arrived_at: int) -> Record:
         try:
             return Record(lines[1:], _ARRIVAL(lines[0]).received_at)
         except msgspec.DecodeError as error:
-            raise UnreadableChunk(f"the record's first line cannot be read: {error}") from error
+            # The error may name a field, which is as long as whoever wrote it liked.
+            raise UnreadableChunk(
+                f"the record's first line cannot be read: {show(str(error))}"
+            ) from error
     return Record(lines, arrived_at)
 
 
@@ -73,13 +82,29 @@ def close_record(record: Record) -> bytes:
 def rows(record: Record) -> bytes:
     """The lake rows of a record's readings, one a line. Raises `UnreadableChunk`."""
     received_at = format_ts(record.received_at)
-    return _ENCODE_LINES(
-        [row for document in record.documents for row in _rows(document, received_at)]
+    made: list[dict[str, object]] = []
+    room = MAX_ROWS_BYTES
+    for document in record.documents:
+        unpacked = unpack(document)
+        room -= _rough_bytes(unpacked)
+        if room < 0:
+            raise UnreadableChunk(f"the record outgrows {MAX_ROWS_BYTES} bytes as rows")
+        made += _rows(document, unpacked, received_at)
+    return _ENCODE_LINES(made)
+
+
+def _rough_bytes(document: Document) -> int:
+    """What a document becomes as rows, roughly; no more than a chunk's `rows_bytes` says."""
+    names = sum(map(len, document.v))
+    tags = sum(
+        len(name) + len(text)
+        for name, text in (document.tags or {}).items()
+        if isinstance(text, str)
     )
+    return len(document.dt) * (ROW_OVERHEAD + len(document.device_id) + names + tags)
 
 
-def _rows(document: bytes, received_at: str) -> Iterator[dict[str, object]]:
-    unpacked = unpack(document)
+def _rows(document: bytes, unpacked: Document, received_at: str) -> Iterator[dict[str, object]]:
     prefix = sort_key(unpacked.t0, digest(document))
     unpacked.v = {
         name: unpacked.v[name] for name in sorted(unpacked.v)
