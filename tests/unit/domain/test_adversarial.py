@@ -1,6 +1,7 @@
 """What adversarial input has broken once, and must not break again."""
 
 import json
+from collections.abc import Callable
 
 import pytest
 from awslambdaric.lambda_runtime_marshaller import LambdaMarshaller
@@ -10,14 +11,20 @@ from tests.strategies import NOW_MS, requests
 from weir.chunks import UnreadableChunk, compress_lines, pack, unpack
 from weir.http.bodies import BrokenEncoding
 from weir.http.gateway import answer_of, sent_body
-from weir.identity import credential
+from weir.identity import EVERY_DEVICE, credential
 from weir.lake import _rough_bytes, open_record, rows
-from weir.protocols.interface import MAX_READINGS
-from weir.protocols.native import parse_json
+from weir.protocols.interface import MAX_READINGS, Parsed, Request, TooManyReadings
+from weir.protocols.json_text import MAX_OBJECTS
+from weir.protocols.native import parse_json, parse_ndjson
 from weir.protocols.own import LEFT_OUT, NativeJson
+from weir.protocols.senml import SenmlJson
 from weir.readings import Reading, Window
 
 WINDOW = Window(NOW_MS - 86_400_000, NOW_MS + 600_000)
+
+
+def _parse_senml(body: bytes, window: Window) -> Parsed:
+    return SenmlJson().parse(Request(body, "", {}, NOW_MS, window, EVERY_DEVICE))
 
 
 def test_a_lone_surrogate_is_no_time() -> None:
@@ -91,3 +98,16 @@ def test_a_small_foreign_record_does_not_become_gigabytes_of_rows(
 def test_no_record_of_ours_is_taken_for_one_that_outgrows_its_rows(sent: list[Reading]) -> None:
     for chunk in pack(sent):
         assert _rough_bytes(unpack(chunk.document)) <= chunk.rows_bytes
+
+
+@pytest.mark.parametrize("parse", [parse_json, parse_ndjson, _parse_senml])
+@pytest.mark.parametrize("one", [b"{}", b'{"":{}}', b'{"a":{},"a":{}}'])
+def test_a_body_of_empty_objects_is_given_up_before_they_are_all_made(
+    parse: Callable[[bytes, Window], Parsed], one: bytes
+) -> None:
+    body = b'{"metrics":[' + b",".join([one] * MAX_OBJECTS) + b"]}"
+    with pytest.raises(TooManyReadings, match="more objects than the 100000"):
+        parse(body, WINDOW)
+    line = b'{"metrics":[' + b",".join([one] * (MAX_OBJECTS // 2)) + b"]}\n"
+    with pytest.raises(TooManyReadings, match="more objects than the 100000"):
+        parse_ndjson(line * 3, WINDOW)

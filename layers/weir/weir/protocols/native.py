@@ -14,7 +14,7 @@ import msgspec
 
 from weir.identity import EVERY_DEVICE, Scope
 from weir.protocols.interface import MAX_READINGS, Parsed, TooManyReadings, UnreadableBody
-from weir.protocols.json_text import JsonObject, loads
+from weir.protocols.json_text import JsonObject, JsonReader, loads
 from weir.readings import (
     MAX_METRICS,
     AwareDatetime,
@@ -209,11 +209,12 @@ def _parse_ndjson_carefully(body: bytes, window: Window, scope: Scope) -> Parsed
         raise UnreadableBody("the body holds no reading; it must hold at least one")
     _bound(len(lines))
     unreadable: list[UnreadableBody] = []
+    reader = JsonReader()
 
     def items() -> Iterator[object]:
         for line in lines:
             try:
-                yield loads(line)
+                yield reader.loads(line)
             except UnreadableBody as error:
                 unreadable.append(error)
                 yield error
