@@ -61,8 +61,8 @@ $(STAMPS)/bench: $(UV) $(LOCKED)
 
 $(STAMPS)/fuzz: $(UV) $(LOCKED)
 	@echo "setup: the fuzzer"
-	@UV_PROJECT_ENVIRONMENT=.tools/fuzz $(UV) sync --quiet --frozen --no-default-groups \
-		--group fuzz --python $(BASE)/bin/python
+	@UV_PROJECT_ENVIRONMENT=.tools/fuzz $(UV) sync --quiet --frozen --group fuzz \
+		--python $(BASE)/bin/python
 	@mkdir -p $(STAMPS) && touch $@
 
 layers/weir/requirements.txt: $(LOCKED) $(STAMPS)/venv
@@ -116,7 +116,8 @@ bench-detector: $(STAMPS)/bench ## Measure detection: NAB, peers, µs a point (D
 
 .PHONY: fuzz
 fuzz: $(STAMPS)/fuzz ## Fuzz all that reads what came from outside (SECONDS=600 each, ONLY="native influx")
-	@.tools/fuzz/bin/python -m tests.fuzz --seconds $(or $(SECONDS),600) $(if $(ONLY),--only $(ONLY))
+	@.tools/fuzz/bin/python -m tests.fuzz --seconds $(or $(SECONDS),600) \
+		$(if $(ONLY),--only $(ONLY)) $(if $(INPUT),--input "$(INPUT)")
 
 .PHONY: invoke
 invoke: setup ## Run one event: FUNCTION=ingest EVENT=events/ingest/array.json (in Docker if it answers)
