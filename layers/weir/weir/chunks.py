@@ -257,7 +257,7 @@ def _row_bytes(
         + len(device_id)
         + sum(map(_json_bytes, names))
         + sum(
-            _json_bytes(name) + max(_json_bytes(text or "") for text in column)
+            _json_bytes(name) + max(_json_bytes(text or "") for text in set(column))
             for name, column in tags.items()
         )
     )
@@ -268,14 +268,20 @@ def _json_bytes(text: str) -> int:
     return len(_ENCODE(text)) + 2
 
 
-def _columns[V](rows: Sequence[Mapping[str, V]]) -> dict[str, Sequence[V | None]]:
+def _columns[V](rows: Sequence[Mapping[str, V]]) -> Mapping[str, Sequence[V | None]]:
     """Rows of named values as columns, names sorted, None where a row has no such name."""
     if len(set(map(len, rows))) == 1:
         # As many names in each row: they are the same names, if each has those of the first.
         with suppress(KeyError):
             return {name: [row[name] for row in rows] for name in sorted(rows[0])}
-    every = sorted(set().union(*rows))
-    return {name: tuple(row.get(name) for row in rows) for name in every}
+    # Filled by the values that there are: most cells may be empty, and to ask for each took 2 s.
+    columns: dict[str, list[V | None]] = {
+        name: [None] * len(rows) for name in sorted(set().union(*rows))
+    }
+    for place, row in enumerate(rows):
+        for name, value in row.items():
+            columns[name][place] = value
+    return columns
 
 
 def pack_records(chunks: Sequence[Chunk]) -> list[bytes]:
