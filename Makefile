@@ -92,6 +92,11 @@ test: setup ## Run every test: unit, integration (moto), end to end (the local s
 test-fast: $(STAMPS)/venv ## Run the unit and integration tests
 	@$(BIN)/pytest tests/unit tests/integration $(PYTEST_OPTIONS)
 
+.PHONY: soak
+soak: setup ## Post for minutes while everything fails in turn, and count (READINGS=n SEED=n JSON=path)
+	@$(BIN)/python -m tests.soak $(if $(READINGS),--readings "$(READINGS)") \
+		$(if $(SEED),--seed "$(SEED)") $(if $(JSON),--json "$(JSON)")
+
 .PHONY: check
 check: setup ## Formatting, lint, types, the template, and the committed requirements
 	@echo "check: format" && $(BIN)/ruff format --quiet --check .
