@@ -16,7 +16,9 @@ from tests.fakes.spill import FakeSpill
 from tests.fuzz.checks import MAX_ANSWER, check_message
 from tests.fuzz.parsers import NOW_MS
 from tests.handlers import Context, http_event, load_handler
+from weir.chunks import unpack_body
 from weir.protocols.interface import MAX_READINGS
+from weir.readings import Reading
 from weir.storage.lake_stream import LakeStream
 from weir.storage.reading_store import MAX_BATCH, ReadingStore
 from weir.storage.sinks import Sinks
@@ -45,19 +47,19 @@ PACKED, CLAIMED, BASE64, TYPED, QUERIED, AUTHORIZED, OTHERWISE, UNBASED = map(
 
 
 class CountingTable:
-    """Takes items as DynamoDB does, within its limits, and keeps none."""
+    """Takes items as DynamoDB does, within its limits, and keeps them until the next request."""
 
     def __init__(self) -> None:
         self.calls = 0
+        self.items: list[dict[str, Any]] = []
 
     def batch_write_item(self, **request: Any) -> dict[str, Any]:
         ((_, requests),) = request["RequestItems"].items()
+        items = [each["PutRequest"]["Item"] for each in requests]
+        keys = {(item["pk"]["S"], item["sk"]["S"]) for item in items}
+        assert 1 <= len(items) == len(keys) <= MAX_BATCH
         self.calls += 1
-        keys = [
-            (r["PutRequest"]["Item"]["pk"]["S"], r["PutRequest"]["Item"]["sk"]["S"])
-            for r in requests
-        ]
-        assert 1 <= len(keys) == len(set(keys)) <= MAX_BATCH
+        self.items += items
         return {"UnprocessedItems": {}}
 
 
@@ -77,9 +79,15 @@ class Door:
             self.app.executor,
         )
 
+    def readings(self) -> list[Reading]:
+        """What the last request left in the table."""
+        documents = [unpack_body(item["body"]["B"]) for item in self.table.items]
+        return [reading for document in documents for reading in document.rows()]
+
     def post(self, request: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
         """The answer to an event, and the log lines of it; whatever holds for all is checked."""
         self.table.calls = 0
+        self.table.items.clear()
         self.firehose.calls.clear()
         self.firehose.records.clear()
         with self._logged() as log:
