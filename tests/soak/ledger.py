@@ -3,10 +3,11 @@
 lost        acknowledged values that are not in the table, not in the lake, or not scored
 doubled     values scored more than once, copies that disagree, readings that the lake takes for
             several, alerts that stand twice
-false       alerts that the readings in their order do not open, but for provisional ones: of an
-            anomaly whose beginning was still under way when its end was scored. Such an alert
-            begins too late. Once the beginning has come, another has the true onset, and this one
-            stands cleared (docs/scoring.md)
+false       alerts that the readings in their order do not open, but for provisional ones
+provisional alerts that stand cleared and were opened while earlier readings of the device were
+            still in the spill: what was scored then was another series (docs/scoring.md). They
+            began within an anomaly whose beginning was missing, or after a chunk that came late.
+            Whatever else opens an alert too many, a duplicate or a kill, leaves a false one
 misstated   alerts that stand open and ended, or the other way round
 strange     values that nobody sent
 """
@@ -14,6 +15,7 @@ strange     values that nobody sent
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final
 
 from tests.soak.expected import AlertKey
@@ -132,12 +134,17 @@ class AlertLedger:
 
 
 def compare_alerts(
-    expected: Mapping[AlertKey, int | None], found: Sequence[StoredAlert]
+    expected: Mapping[AlertKey, int | None],
+    found: Sequence[StoredAlert],
+    late: Mapping[str, Sequence[int]] = MappingProxyType({}),
 ) -> AlertLedger:
-    """Put the alerts of the stack beside those of the readings in their order."""
+    """Put the alerts of the stack beside those of the readings in their order.
+
+    `late` says for a device when the chunks begin that came after a later one.
+    """
     by_key = {_key(alert): alert for alert in found}
     extra = [alert for key, alert in by_key.items() if key not in expected]
-    provisional = [alert for alert in extra if _is_provisional(alert, expected)]
+    provisional = [alert for alert in extra if _is_provisional(alert, expected, late)]
     both = [(by_key[key], ended_at) for key, ended_at in expected.items() if key in by_key]
     return AlertLedger(
         expected=len(expected),
@@ -154,13 +161,20 @@ def compare_alerts(
     )
 
 
-def _is_provisional(alert: StoredAlert, expected: Mapping[AlertKey, int | None]) -> bool:
-    """Whether an alert stands cleared and began within an anomaly that there was."""
-    return alert.cleared and any(
-        (device_id, metric) == (alert.device_id, alert.metric)
-        and onset < alert.onset
-        and (ended_at is None or alert.onset <= ended_at)
-        for (device_id, metric, onset), ended_at in expected.items()
+def _is_provisional(
+    alert: StoredAlert,
+    expected: Mapping[AlertKey, int | None],
+    late: Mapping[str, Sequence[int]],
+) -> bool:
+    """Whether an alert stands cleared and began while something before it was missing."""
+    return alert.cleared and (
+        any(begins <= alert.onset for begins in late.get(alert.device_id, ()))
+        or any(
+            (device_id, metric) == (alert.device_id, alert.metric)
+            and onset < alert.onset
+            and (ended_at is None or alert.onset <= ended_at)
+            for (device_id, metric, onset), ended_at in expected.items()
+        )
     )
 
 

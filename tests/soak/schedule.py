@@ -1,6 +1,7 @@
 """What fails, when: phases of a few seconds, each with faults of its own, over and over.
 
-A fraction strikes so many of all times; 1.0 is an outage. An outage is short against the rewind
+A fraction strikes so many of all times; 1.0 is an outage, which has to last for longer than the
+four seconds in which a sink is tried. An outage is short against the rewind
 horizon (docs/scoring.md): readings that are later than that are not scored, by design, and this
 is no test of it.
 """
@@ -34,19 +35,19 @@ PHASES: Final = (
     Phase("Firehose refuses calls", 4, {"refuse_calls": 0.4, "throttle": 0.4}),
     Phase("Firehose takes records, and doesn't say so", 4, {"firehose_lose_answers": 0.5}),
     Phase("Firehose is slow", 4, {"firehose_slow": 0.3, "slow_seconds": 1.0}),
-    Phase("Firehose is out", 5, _LAKE_OUT),
+    Phase("Firehose is out", 7, _LAKE_OUT),
     Phase("the table refuses and throttles", 4, {"dynamo_refuse": 0.2, "dynamo_throttle": 0.2}),
     Phase("the table takes batches in part", 4, {"dynamo_unprocessed": 0.6}),
     Phase("the table takes items, and doesn't say so", 4, {"dynamo_lose_answers": 0.2}),
     Phase("the table is slow", 4, {"dynamo_slow": 0.1, "slow_seconds": 1.0}),
-    Phase("the table is out", 5, _TABLE_OUT),
+    Phase("the table is out", 7, _TABLE_OUT),
     Phase("the table throttles all", 5, {"dynamo_throttle@ingest": 1.0}),
-    Phase("both sinks are out", 4, {**_LAKE_OUT, **_TABLE_OUT}, uploads=1),
+    Phase("both sinks are out", 7, {**_LAKE_OUT, **_TABLE_OUT}, uploads=1),
     Phase("the spill is out too", 10, {**_TABLE_OUT, "sqs_refuse@ingest": 1.0}),
     Phase("the spill throttles too", 10, {"dynamo_throttle@ingest": 1.0, "sqs_throttle": 1.0}),
     Phase(
         "the spill fails in part",
-        5,
+        7,
         {
             **_TABLE_OUT,
             "sqs_fail_entries": 0.5,
@@ -57,7 +58,7 @@ PHASES: Final = (
     ),
     Phase(
         "the spill's bucket fails",
-        5,
+        9,
         {
             **_LAKE_OUT,
             "s3_refuse": 0.25,
@@ -70,11 +71,11 @@ PHASES: Final = (
     ),
     Phase("ingest is killed", 4, {"kill_ingest": 0.2}),
     Phase("score is killed", 4, {"kill_score": 0.1}),
-    Phase("respill is killed", 5, {"refuse_calls@ingest": 1.0, "kill_respill": 0.2}),
+    Phase("respill is killed", 8, {"refuse_calls@ingest": 1.0, "kill_respill": 0.2}),
     Phase("authorize is killed", 4, {"kill_authorize": 0.3, "dynamo_refuse@authorize": 0.3}),
     Phase(
         "the transform fails and is killed",
-        5,
+        8,
         {"fail_transform": 0.3, "kill_transform": 0.3, "kill_transform_process": 0.3},
     ),
     Phase("S3 refuses the lake's objects", 4, {"fail_deliveries": 0.6}),

@@ -132,7 +132,7 @@ def soak(status: StackStatus, plan: Plan, say: Say) -> Result:
             replayed = replay(status)
             settle(control)
             expected = expected_alerts(sender.devices)
-            alerts = compare_alerts(expected, finder.alerts())
+            alerts = compare_alerts(expected, finder.alerts(), finder.late())
             sender.close_fleet()
             _check(sender, plan)
             settle(control)

@@ -150,3 +150,14 @@ def test_an_alert_that_ended_and_stands_open_is_misstated_and_the_other_way_roun
 def test_an_end_that_was_found_late_is_counted_apart() -> None:
     found = compare_alerts({ANOMALY: 9000}, [stored(1000, 9500)])
     assert (found.misstated, found.ended_late) == ([], 1)
+
+
+def test_an_alert_of_what_was_scored_with_readings_missing_is_provisional_once_it_is_cleared() -> (
+    None
+):
+    extra = stored(500, 800)
+    missing_before, missing_after = {"pump-7": [400]}, {"pump-7": [600]}
+    assert compare_alerts({}, [extra], missing_before).provisional == [extra]
+    assert compare_alerts({}, [extra], missing_after).false == [extra]
+    assert compare_alerts({}, [extra], {"pump-8": [400]}).false == [extra]
+    assert compare_alerts({}, [stored(500)], missing_before).false == [stored(500)]
