@@ -1,17 +1,22 @@
 """Adversarial requests through the whole of `ingest`: headers, the query, and what is many."""
 
+import base64
 import gzip
+import io
 import json
 import re
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
 
 import pytest
 
+from tests.fakes.device_keys import MemoryKeys
 from tests.fuzz.checks import MAX_MESSAGE
-from tests.fuzz.door import Door
+from tests.fuzz.door import Door, check_log
 from tests.fuzz.parsers import NOW_MS
-from tests.handlers import http_event
+from tests.handlers import Context, http_event, load_handler
 from tests.integration.adversarial import PROTOCOLS, one_reading, post, refused, said
+from tests.integration.api import answered, event, load_api
 from tests.unit.domain.otlp_requests import attributes, gauge, in_json, of_resource, point, request
 from weir.protocols.interface import MAX_READINGS
 
@@ -97,8 +102,8 @@ def test_another_content_encoding_is_refused(door: Door, encoding: str, protocol
     ids=ascii,
 )  # fmt: skip
 def test_an_unknown_precision_is_refused(door: Door, query: dict[str, str]) -> None:
-    event = http_event("m,host=d f=1", {"content-type": "text/plain"}, path="/api/v2/write")
-    answer, _ = door.post({**event, "queryStringParameters": query})
+    sent = http_event("m,host=d f=1", {"content-type": "text/plain"}, path="/api/v2/write")
+    answer, _ = door.post({**sent, "queryStringParameters": query})
     text = refused(answer, 400)
     assert "it must be ns, us, ms or s" in text
     assert len(text) < 1_000
@@ -112,8 +117,8 @@ def test_an_unknown_precision_is_refused(door: Door, query: dict[str, str]) -> N
 def test_other_parameters_of_the_query_are_not_looked_at(
     door: Door, query: dict[str, str] | None
 ) -> None:
-    event = http_event("m,host=d f=1", {"content-type": "text/plain"}, path="/api/v2/write")
-    answer, _ = door.post({**event, "queryStringParameters": query})
+    sent = http_event("m,host=d f=1", {"content-type": "text/plain"}, path="/api/v2/write")
+    answer, _ = door.post({**sent, "queryStringParameters": query})
     assert answer["statusCode"] == 204
 
 
@@ -235,3 +240,44 @@ def test_readings_that_share_no_name_make_a_bounded_number_of_items(door: Door) 
     assert json.loads(said(answer)) == {"accepted": n, "rejected": []}
     assert sum(int(item["n"]["N"]) for item in door.table.items) == n
     assert len(door.table.items) <= n / 10
+
+
+# ------------------------------------------------------------------ the other doors
+
+
+@pytest.mark.parametrize("name", ["expires_at", "expires_in", "label", "prefix"])
+def test_a_field_that_an_operator_sends_as_null_makes_no_key(name: str) -> None:
+    api = load_api()
+    api.keys = store = MemoryKeys()  # type: ignore[attr-defined]
+    status, answer = answered(api, event("POST /v1/device-keys", {"device_id": "a", name: None}))
+    assert (status, answer["code"]) == (400, "invalid_field")
+    assert answer["detail"] == f"{name} is null; what is not meant to be given is left out"
+    assert not list(store.all())
+
+
+KEY = "weir_" + "a" * 43
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        "", " ", "Bearer", "Bearer ", "Basic", "Basic \u00e9", "Basic \x00", "Basic ====",
+        "Basic Og==",
+        "Basic " + base64.b64encode(b"\xff:\xff").decode(), f"Bearer {KEY}x", f"Bearer x{KEY}",
+        f"Bearer  {KEY[:-1]}\u00e9x", f"Digest {KEY}", KEY, f"Bearer {KEY}, Bearer {KEY}",
+        "Bearer " + "a" * 8000, "Basic " + "YQ==" * 2000, "\ud800",
+        "Bearer weir_" + "\n" * 43 + "a", f"Bearer\t{KEY}",
+    ],
+    ids=ascii,
+)  # fmt: skip
+def test_what_is_no_key_is_denied_and_not_sought(authorization: str) -> None:
+    authorize = load_handler("authorize")
+    authorize.keys = None  # type: ignore[attr-defined]  # to seek would raise
+    log = io.StringIO()
+    for handler in authorize.logger.handlers:
+        handler.setStream(log)
+    with redirect_stdout(log):
+        answer = authorize.lambda_handler({"headers": {"authorization": authorization}}, Context())
+    assert answer == {"isAuthorized": False}
+    check_log(log.getvalue())
+    assert authorization.strip() not in log.getvalue() or not authorization.strip()

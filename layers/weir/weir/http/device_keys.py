@@ -146,11 +146,17 @@ def _expiry(fields: Mapping[str, object], now_s: int) -> int | None:
 
 
 def _known(fields: Mapping[str, object], *names: str) -> Mapping[str, object]:
-    """The fields, all of them known: one that is misspelt would make a key that never expires."""
-    for name in fields:
+    """The fields, all of them known and none null.
+
+    One that is misspelt, or that a client left empty by mistake, would make a key that never
+    expires.
+    """
+    for name, value in fields.items():
         if name not in names:
             known = ", ".join(names) or "none"
             raise InvalidField(f"the body has a field {show(name)}; its fields are: {known}")
+        if value is None:
+            raise InvalidField(f"{name} is null; what is not meant to be given is left out")
     return fields
 
 
