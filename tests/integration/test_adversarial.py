@@ -7,6 +7,7 @@ without anything unprintable, and that the sinks are called a bounded number of 
 
 import gzip
 import json
+import random
 import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.fuzz.checks import MAX_MESSAGE, check_message
+from tests.fuzz.checks import MAX_MESSAGE, MAX_RECORD, check_message
 from tests.fuzz.door import Door
 from tests.fuzz.parsers import NOW_MS
 from tests.fuzz.seeds import otlp_protobuf
@@ -304,3 +305,20 @@ def lake_rows(door: Door) -> list[dict[str, Any]]:
     """What the lake would have of the last request."""
     opened = [open_record(record, NOW_MS) for record in door.firehose.records]
     return [json.loads(line) for record in opened for line in rows(record).splitlines()]
+
+
+def test_what_deflate_cannot_shrink_fits_into_items_and_records(door: Door) -> None:
+    rng = random.Random(1)
+    letters = [chr(code) for code in range(33, 127) if chr(code) not in '"\\']
+    rows = [
+        {
+            "device_id": f"d{n}",
+            "ts": NOW_MS,
+            "metrics": {"".join(rng.choices(letters, k=128)): rng.random() for _ in range(64)},
+        }
+        for n in range(250)
+    ]
+    post(door, "json", json.dumps(rows))
+    assert len(door.table.items) == 250
+    sizes = [len(record) for record in door.firehose.records]
+    assert 800_000 < max(sizes) <= MAX_RECORD

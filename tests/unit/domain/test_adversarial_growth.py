@@ -1,8 +1,9 @@
 """No input costs more than in proportion to its size, by work that is counted and not timed."""
 
 import json
+import tracemalloc
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from types import SimpleNamespace
 
@@ -28,6 +29,8 @@ LINEAR = 2.4
 """By which work may grow when an input doubles; splitting in halves adds a level."""
 PER_BYTE = 16.0
 """Calls for each byte of a body, at the very most."""
+MEMORY = 48
+"""Bytes of memory for each byte of a body: 384 MB of the largest. The function has 1,024."""
 
 
 def _native(n: int, body: Callable[[int], object]) -> bytes:
@@ -170,22 +173,46 @@ CASES = [
 ]
 
 
+def read(adapter: Adapter, media_type: str, body: bytes) -> Sequence[Reading]:
+    """Read a body, and say what came of it."""
+    sent = Request(body, media_type, {"precision": "ms"}, NOW_MS, WINDOW, EVERY_DEVICE)
+    with suppress(UnreadableBody, TooManyReadings):
+        parsed = adapter.parse(sent)
+        adapter.accept(parsed, media_type)
+        return parsed.readings
+    return ()
+
+
+def take(adapter: Adapter, media_type: str, body: bytes) -> None:
+    """Do with a body what `ingest` does, but for the sinks."""
+    pack_records(pack(read(adapter, media_type, body)))
+
+
 @pytest.mark.parametrize(("adapter", "media_type", "make"), CASES)
 def test_work_grows_with_the_body_and_no_faster(
     adapter: Adapter, media_type: str, make: Callable[[int], bytes]
 ) -> None:
-    def take(body: bytes) -> None:
-        sent = Request(body, media_type, {"precision": "ms"}, NOW_MS, WINDOW, EVERY_DEVICE)
-        with suppress(UnreadableBody, TooManyReadings):
-            parsed = adapter.parse(sent)
-            adapter.accept(parsed, media_type)
-            pack_records(pack(parsed.readings))
-
-    take(make(2))  # imports, caches
+    take(adapter, media_type, make(2))  # imports, caches
     small, large = make(700), make(1400)
-    once, twice = work(lambda: take(small)), work(lambda: take(large))
+    once = work(lambda: take(adapter, media_type, small))
+    twice = work(lambda: take(adapter, media_type, large))
     assert twice <= LINEAR * once + 200
     assert twice <= PER_BYTE * len(large) + 1000
+
+
+@pytest.mark.parametrize(("adapter", "media_type", "make"), CASES)
+def test_reading_takes_memory_by_the_body(
+    adapter: Adapter, media_type: str, make: Callable[[int], bytes]
+) -> None:
+    read(adapter, media_type, make(2))
+    body = make(64 * 1024 * 700 // len(make(700)))
+    tracemalloc.start()
+    try:
+        read(adapter, media_type, body)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak <= MEMORY * len(body) + 2_000_000  # each series of InfluxDB's takes 1 KB beside
 
 
 @pytest.mark.parametrize("each", [1, 16, 64])

@@ -350,4 +350,6 @@ def _plain(key: str, attribute: KeyValue) -> str:
 
 
 def _escape(text: str) -> str:
-    return _TO_ESCAPE.sub(r"\\\g<0>", text)
+    # What is too long for a name is refused with or without its backslashes, which take 50 bytes
+    # of memory each while they are put in.
+    return text if len(text) > MAX_NAME_LENGTH else _TO_ESCAPE.sub(r"\\\g<0>", text)
