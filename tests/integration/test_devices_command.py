@@ -69,18 +69,36 @@ def test_rotation_makes_a_second_key_and_ends_the_first(store: Any) -> None:
 
 
 def test_a_revoked_key_stays_listed_as_revoked(store: Any) -> None:
-    key = json.loads(weir("add", "--prefix", "", "--json").stdout)
+    key = json.loads(weir("add", "--every-device", "--json").stdout)
     weir("revoke", key["key_id"])
     assert [found["status"] for found in listed()] == ["revoked"]
     refused = weir("rotate", key["key_id"], code=1)
     assert "only an active key can be rotated" in refused.output
 
 
+def test_a_key_that_leaked_is_revoked_by_itself_and_not_shown_again(store: Any) -> None:
+    secret = weir("add", "pump-7").stdout.strip()
+    assert secret not in weir("revoke", secret).output
+    assert [found["status"] for found in listed()] == ["revoked"]
+    unknown = "weir_" + "A" * 43
+    assert unknown not in weir("revoke", unknown, code=1).output
+
+
+def test_a_rotated_key_expires_if_it_is_told_to_and_the_old_one_s_end_is_said(store: Any) -> None:
+    first = json.loads(weir("add", "pump-7", "--expires-in", "1h", "--json").stdout)
+    rotated = weir("rotate", first["key_id"], "--expires-in", "90d", "--json")
+    expires_at = json.loads(rotated.stdout)["expires_at"]
+    assert expires_at == pytest.approx(time.time() + 90 * 86_400, abs=60)
+    assert f"the key {first['key_id']} holds until" in rotated.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["add"], "Name a device, or --prefix"),
-        (["add", "a", "--prefix", "b"], "Name a device or --prefix, not both."),
+        (["add"], "Name one: a device, --prefix TEXT"),
+        (["add", "a", "--prefix", "b"], "Name one: a device, --prefix TEXT"),
+        (["add", "--prefix", ""], "The prefix is empty; --every-device"),
+        (["revoke", "weir_x"], "There is no key of this kind"),
         (["add", "a b"], "device_id is a string of 3 characters; it must be"),
         (["add", "--prefix", "a/"], "prefix is a string of 2 characters; it must be"),
         (["add", "a", "--label", "x\ny"], "label is a string of 3 characters; it must be"),

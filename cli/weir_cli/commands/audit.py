@@ -33,7 +33,11 @@ def audit(
     if target.control_url is not None:
         settle(target.control_url)
     found = run_audit(target, device or [], say)
-    strangers = [d.device_id for d in found.devices if not d.table_rows and not d.lake_rows]
+    strangers = [
+        d.device_id
+        for d in found.devices
+        if device and not (d.table_rows or d.lake_rows or found.unreadable_chunks)
+    ]
     if strangers:
         raise Problem(f"nothing is known of {', '.join(strangers)}: see `weir audit` for all")
     if as_json:
@@ -68,7 +72,7 @@ def _show(found: "Audit") -> None:
     values = sum(d.table_values for d in found.devices)
     put(
         f"{len(found.devices):,} devices, {values:,} values: "
-        + ("table, lake and scores agree" if found.agrees else f"{len(wrong):,} devices disagree")
+        + (f"{len(wrong):,} devices disagree" if wrong else "table, lake and scores agree")
     )
     put(
         f"{found.lake_objects:,} lake objects, {found.error_objects:,} under errors/, "

@@ -20,9 +20,15 @@ devices = typer.Typer(no_args_is_help=True, help="Keys: who may send readings of
 Device = Annotated[str | None, typer.Argument(metavar="DEVICE", help="A device's id.")]
 Prefix = Annotated[
     str | None,
-    typer.Option(metavar="TEXT", help='All devices whose ids begin so; "" for every device.'),
+    typer.Option(metavar="TEXT", help="All devices whose ids begin so."),
 ]
-KeyId = Annotated[str, typer.Argument(metavar="KEY_ID", help="A key's id, as `list` shows it.")]
+Every = Annotated[bool, typer.Option("--every-device", help="All devices.")]
+KeyId = Annotated[
+    str, typer.Argument(metavar="KEY_ID", help="A key's id, as `list` shows it; or the key itself.")
+]
+ExpiresIn = Annotated[
+    str | None, typer.Option(metavar="SPAN", help="Such as 90d; without, it never expires.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON, one line a key.")]
 
 
@@ -30,10 +36,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="JSON, one line a key.")]
 def add(
     device: Device = None,
     prefix: Prefix = None,
+    every_device: Every = False,
     label: Annotated[str, typer.Option(help="What to remember the key by.")] = "",
-    expires_in: Annotated[
-        str | None, typer.Option(metavar="SPAN", help="Such as 90d; without, it never expires.")
-    ] = None,
+    expires_in: ExpiresIn = None,
     as_json: AsJson = False,
     stack_name: StackName = None,
 ) -> None:
@@ -42,7 +47,7 @@ def add(
 
     now_s = int(time.time())
     with _refusals():
-        scope = _scope(device, prefix)
+        scope = _scope(device, prefix, every=every_device)
         end = checked_expiry(_seconds("--expires-in", expires_in), None, now_s)
         text = checked_label(label)
     _show_new(add_key(_store(stack_name), scope, now_s, label=text, expires_at=end), as_json)
@@ -52,6 +57,7 @@ def add(
 def show(
     device: Device = None,
     prefix: Prefix = None,
+    every_device: Every = False,
     as_json: AsJson = False,
     stack_name: StackName = None,
 ) -> None:
@@ -60,11 +66,11 @@ def show(
 
     found: Iterable[DeviceKey]
     store = _store(stack_name)
-    if device is None and prefix is None:
+    if device is None and prefix is None and not every_device:
         found = store.all()
     else:
         with _refusals():
-            found = store.of_scope(_scope(device, prefix))
+            found = store.of_scope(_scope(device, prefix, every=every_device))
     keys = sorted(found, key=lambda key: (str(key.scope), key.created_at))
     if as_json:
         for key in keys:
@@ -81,53 +87,78 @@ def rotate(
     overlap: Annotated[
         str, typer.Option(metavar="SPAN", help="For how long the old key still holds.")
     ] = "1d",
+    expires_in: ExpiresIn = None,
     as_json: AsJson = False,
     stack_name: StackName = None,
 ) -> None:
-    """Make a key of the same scope, and let the old one expire when the overlap ends."""
-    from weir.key_service import checked_key_id, checked_overlap, rotate_key
+    """Make a key of the same scope, and let the old one expire when the overlap ends.
 
+    The new key expires only if --expires-in says so, whatever the old one did.
+    """
+    from weir.key_service import checked_expiry, checked_overlap, rotate_key
+    from weir_cli.console import say
+
+    now_s = int(time.time())
     with _refusals(key_id):
         seconds = checked_overlap(_seconds("--overlap", overlap))
-        new = rotate_key(_store(stack_name), checked_key_id(key_id), int(time.time()), seconds)
+        end = checked_expiry(_seconds("--expires-in", expires_in), None, now_s)
+        old = _id_of(key_id)
+        new = rotate_key(_store(stack_name), old, now_s, seconds, expires_at=end)
     _show_new(new, as_json)
+    say(f"the key {old} holds until {_moment(now_s + seconds)} at the latest")
 
 
 @devices.command()
 def revoke(key_id: KeyId, as_json: AsJson = False, stack_name: StackName = None) -> None:
     """Let a key in no more, for good; in force once what API Gateway remembers has expired."""
-    from weir.key_service import checked_key_id, revoke_key
+    from weir.key_service import revoke_key
     from weir_cli.console import put_json, say
 
     with _refusals(key_id):
-        key = revoke_key(_store(stack_name), checked_key_id(key_id), int(time.time()))
+        key = revoke_key(_store(stack_name), _id_of(key_id), int(time.time()))
     if as_json:
         put_json(_document(key))
     else:
         say(f"revoked: {key.key_id}, which spoke for {key.scope}; in force within two minutes")
 
 
+def _id_of(given: str) -> str:
+    """The id of a key that is named by it, or shown whole: one that has leaked, say."""
+    from weir.identity import digest_of, id_of, is_key
+    from weir.key_service import checked_key_id
+
+    return id_of(digest_of(given)) if is_key(given) else checked_key_id(given)
+
+
 @contextmanager
 def _refusals(key_id: str = "") -> Iterator[None]:
     """Turns what the key service refuses into a sentence for the operator."""
+    from weir.identity import PREFIX
     from weir.key_service import InvalidField, KeyNotActive, NoSuchKey
     from weir.readings import show as shown
 
     try:
         yield
     except NoSuchKey as error:
-        raise Problem(f"There is no key {shown(key_id)}; `weir devices list` has them.") from error
+        # What may be a key, or most of one, is not for a terminal or a log.
+        named = "of this kind" if key_id.startswith(PREFIX) else shown(key_id)
+        raise Problem(f"There is no key {named}; `weir devices list` has them.") from error
     except (InvalidField, KeyNotActive) as error:
         raise Problem(f"{error}.") from error
 
 
-def _scope(device: str | None, prefix: str | None) -> "Scope":
+def _scope(device: str | None, prefix: str | None, *, every: bool) -> "Scope":
+    from weir.identity import EVERY_DEVICE
     from weir.key_service import checked_scope
 
-    if device is None and prefix is None:
-        raise Problem("Name a device, or --prefix TEXT for all whose ids begin so.")
-    if device is not None and prefix is not None:
-        raise Problem("Name a device or --prefix, not both.")
+    named = [name for name in (device, prefix) if name is not None]
+    if len(named) + every != 1:
+        raise Problem("Name one: a device, --prefix TEXT for all whose ids begin so, or "
+                      "--every-device.")  # fmt: skip
+    if every:
+        return EVERY_DEVICE
+    if prefix == "":  # a variable that is not set, more often than not
+        raise Problem("The prefix is empty; --every-device is for a key of all devices.")
     return checked_scope(device, prefix)
 
 

@@ -15,9 +15,12 @@ LOCAL_STACK = "weir-local"
 class Function(StrEnum):
     """The functions."""
 
+    AUTHORIZE = "authorize"
     INGEST = "ingest"
     TRANSFORM = "transform"
     SCORE = "score"
+    RESPILL = "respill"
+    API = "api"
 
 
 def logs(
@@ -35,15 +38,17 @@ def logs(
 
     start = read_option("--since", since, lambda text: since_ms(text, now_ms()))
 
-    from weir_cli.console import put
+    from weir_cli.console import put, say
     from weir_cli.target import resolve
 
     client = resolve(stack_name).client("logs")
     wanted = [function] if function else list(Function)
     events = [_events(client, f"{stack_name or LOCAL_STACK}-{name}", start) for name in wanted]
-    for _, name, line in merge(*events, key=itemgetter(0)):
-        if contains in line:
-            put(f"{name}  {line}" if function is None else line)
+    found = [event for event in merge(*events, key=itemgetter(0)) if contains in event[2]]
+    for _, name, line in found:
+        put(f"{name}  {line}" if function is None else line)
+    if not found:
+        say("no lines")
 
 
 def _events(client: Any, function: str, start: int) -> list[tuple[int, str, str]]:

@@ -72,10 +72,10 @@ def status(
     if as_json:
         put_json({"running": found is not None} | shown, indent=2)
     elif found is None:
-        say("no local stack runs")
+        say("no local stack runs; `weir up` starts one")
     elif get is not None:
         if get not in known:
-            raise typer.BadParameter(f"there is no {get!r}", param_hint="'--get'")
+            raise typer.BadParameter(f"it is none of {', '.join(known)}", param_hint="'--get'")
         put(str(known[get]))
     else:
         for name in (

@@ -94,7 +94,7 @@ def test_a_request_that_cannot_be_sent_stops_the_delivery_and_says_where() -> No
     totals = deliver(Server(broken="b"), rows("b", "b", *"a" * 500), connections=1)
     assert totals.failure is not None
     assert "2 readings of b, from line 2, and all after them were not sent" in totals.failure
-    assert "403, http_403: Forbidden" in totals.failure
+    assert "403, http_403: the device key is unknown" in totals.failure
     assert totals.accepted < 500
     assert not totals.complete
 

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from weir_cli.commands.logs import _events
+from tests.handlers import FUNCTIONS
+from weir_cli.commands.logs import Function, _events
 
 
 class FakeLogs:
@@ -31,3 +32,9 @@ def test_lines_come_in_the_order_of_time_and_of_one_time_as_they_were_written() 
         (2, "ingest", "END"),
     ]
     assert client.asked == {"logGroupName": "/aws/lambda/weir-local-ingest", "startTime": 5}
+
+
+def test_every_function_has_a_log_to_show() -> None:
+    assert {function.value for function in Function} == {
+        path.parent.name for path in FUNCTIONS.glob("*/app.py")
+    }
