@@ -68,6 +68,9 @@ class Stack:
     def post_json(self, value: Any) -> httpx.Response:
         return self.post(json.dumps(value).encode())
 
+    def post_json_as(self, media_type: str, value: Any) -> httpx.Response:
+        return self.post(json.dumps(value).encode(), content_type=media_type)
+
     def settle(self) -> None:
         """Wait until all that was posted is delivered and scored."""
         self.control.flush()
