@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,9 +70,11 @@ class Result:
     @property
     def late(self) -> int:
         """Values not scored, as far as score itself said that so many readings came too late."""
-        told = self.metrics.get("score.Late", 0)
-        most = max((one.unscored for one in self.ledger.unscored), default=0)
-        return min(self.ledger.not_scored, told * most)
+        metrics = Counter(one.device_id for one in self.ledger.unscored)
+        return min(
+            self.ledger.not_scored,
+            self.metrics.get("score.Late", 0) * max(metrics.values(), default=0),
+        )
 
     @property
     def lost(self) -> int:
