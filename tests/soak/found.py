@@ -4,7 +4,7 @@ import gzip
 import json
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -117,32 +117,19 @@ class Finder:
             for item in self._items(self._status.alerts_table)
         ]
 
-    def late(self) -> Mapping[str, Sequence[int]]:
-        """Of each device when the chunks begin that came after one that begins later.
+    def arrivals(self) -> Mapping[str, Mapping[int, int]]:
+        """For each device and time, the place of the first item that has a reading of then.
 
-        Read from the table's stream, which has the items in the order in which they were written.
+        Places are those in the table's stream: the order in which items were written.
         """
-        streams = client(self._status, "dynamodbstreams")
-        (stream,) = streams.list_streams(TableName=self._status.readings_table)["Streams"]
-        described = streams.describe_stream(StreamArn=stream["StreamArn"])["StreamDescription"]
-        newest: dict[str, int] = {}
-        late: dict[str, list[int]] = defaultdict(list)
-        for shard in described["Shards"]:
-            iterator = streams.get_shard_iterator(
-                StreamArn=stream["StreamArn"],
-                ShardId=shard["ShardId"],
-                ShardIteratorType="TRIM_HORIZON",
-            )["ShardIterator"]
-            while iterator:
-                answer = streams.get_records(ShardIterator=iterator)
-                for record in answer["Records"]:
-                    key = record["dynamodb"]["Keys"]
-                    device_id, t0 = key["pk"]["S"], int(key["sk"]["S"].partition("#")[0])
-                    if t0 < newest.get(device_id, t0):
-                        late[device_id].append(t0)
-                    newest[device_id] = max(newest.get(device_id, t0), t0)
-                iterator = answer.get("NextShardIterator") if answer["Records"] else None
-        return late
+        arrived: dict[str, dict[int, int]] = defaultdict(dict)
+        for place, record in enumerate(self._changes()):
+            device_id = record["Keys"]["pk"]["S"]
+            if device_id.startswith(self._prefix) and "NewImage" in record:
+                document = json.loads(zlib.decompress(record["NewImage"]["body"]["B"]))
+                for offset in document["dt"]:
+                    arrived[device_id].setdefault(document["t0"] + offset, place)
+        return arrived
 
     def stranded(self) -> Mapping[str, int]:
         """What lies in the failure places, where `weir replay` looks."""
@@ -178,6 +165,21 @@ class Finder:
             ConsistentRead=True,
         )
         return (item for page in pages for item in page["Items"])
+
+    def _changes(self) -> Iterator[dict[str, Any]]:
+        streams = client(self._status, "dynamodbstreams")
+        (stream,) = streams.list_streams(TableName=self._status.readings_table)["Streams"]
+        described = streams.describe_stream(StreamArn=stream["StreamArn"])["StreamDescription"]
+        for shard in described["Shards"]:
+            iterator = streams.get_shard_iterator(
+                StreamArn=stream["StreamArn"],
+                ShardId=shard["ShardId"],
+                ShardIteratorType="TRIM_HORIZON",
+            )["ShardIterator"]
+            while iterator:
+                answer = streams.get_records(ShardIterator=iterator)
+                yield from (record["dynamodb"] for record in answer["Records"])
+                iterator = answer.get("NextShardIterator") if answer["Records"] else None
 
     def _objects(self, bucket: str, prefix: str) -> Iterator[bytes]:
         for key in self._keys(bucket, prefix):

@@ -4,10 +4,11 @@ lost        acknowledged values that are not in the table, not in the lake, or n
 doubled     values scored more than once, copies that disagree, readings that the lake takes for
             several, alerts that stand twice
 false       alerts that the readings in their order do not open, but for provisional ones
-provisional alerts that stand cleared and were opened while earlier readings of the device were
-            still in the spill: what was scored then was another series (docs/scoring.md). They
-            began within an anomaly whose beginning was missing, or after a chunk that came late.
-            Whatever else opens an alert too many, a duplicate or a kill, leaves a false one
+provisional alerts that stand cleared and were opened while an earlier reading of the device was
+            still in the spill: what was scored then was another series (docs/scoring.md). The
+            table's stream says so: that reading came for the first time after the one that opened
+            the alert. Whatever else opens an alert too many, a duplicate or a kill, leaves a
+            false one
 misstated   alerts that stand open and ended, or the other way round
 strange     values that nobody sent
 """
@@ -15,7 +16,6 @@ strange     values that nobody sent
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Final
 
 from tests.soak.expected import AlertKey
@@ -24,6 +24,9 @@ from tests.soak.found import Copies, Lake, StoredAlert, ValueKey
 
 MOST_NAMED: Final = 20
 """So many of what is wrong are spelt out."""
+
+type Arrivals = Mapping[int, int]
+"""For the time of each reading of a device, its place in the order in which readings came."""
 
 type Scored = Mapping[str, tuple[int, int]]
 """For each metric, the values that are scored, and the time until which they are."""
@@ -136,15 +139,17 @@ class AlertLedger:
 def compare_alerts(
     expected: Mapping[AlertKey, int | None],
     found: Sequence[StoredAlert],
-    late: Mapping[str, Sequence[int]] = MappingProxyType({}),
+    arrivals: Mapping[str, Arrivals],
 ) -> AlertLedger:
     """Put the alerts of the stack beside those of the readings in their order.
 
-    `late` says for a device when the chunks begin that came after a later one.
+    `arrivals` are those of each device.
     """
     by_key = {_key(alert): alert for alert in found}
     extra = [alert for key, alert in by_key.items() if key not in expected]
-    provisional = [alert for alert in extra if _is_provisional(alert, expected, late)]
+    provisional = [
+        alert for alert in extra if _is_provisional(alert, arrivals.get(alert.device_id, {}))
+    ]
     both = [(by_key[key], ended_at) for key, ended_at in expected.items() if key in by_key]
     return AlertLedger(
         expected=len(expected),
@@ -161,20 +166,13 @@ def compare_alerts(
     )
 
 
-def _is_provisional(
-    alert: StoredAlert,
-    expected: Mapping[AlertKey, int | None],
-    late: Mapping[str, Sequence[int]],
-) -> bool:
-    """Whether an alert stands cleared and began while something before it was missing."""
-    return alert.cleared and (
-        any(begins <= alert.onset for begins in late.get(alert.device_id, ()))
-        or any(
-            (device_id, metric) == (alert.device_id, alert.metric)
-            and onset < alert.onset
-            and (ended_at is None or alert.onset <= ended_at)
-            for (device_id, metric, onset), ended_at in expected.items()
-        )
+def _is_provisional(alert: StoredAlert, arrivals: Arrivals) -> bool:
+    """Whether an alert stands cleared, and something before its onset came later than that."""
+    came = arrivals.get(alert.onset)
+    return (
+        alert.cleared
+        and came is not None
+        and any(ts < alert.onset and place > came for ts, place in arrivals.items())
     )
 
 

@@ -135,7 +135,7 @@ def soak(status: StackStatus, plan: Plan, say: Say) -> Result:
             replayed = replay(status)
             settle(control)
             expected = expected_alerts(sender.devices)
-            alerts = compare_alerts(expected, finder.alerts(), finder.late())
+            alerts = compare_alerts(expected, finder.alerts(), finder.arrivals())
             sender.close_fleet()
             _check(sender, plan)
             settle(control)

@@ -110,6 +110,7 @@ def test_what_is_not_acknowledged_need_not_be_there() -> None:
 # ------------------------------------------------------------------ alerts
 
 ANOMALY = ("pump-7", "flow", 1000)
+IN_ORDER = {"pump-7": {ts: ts for ts in range(500, 9502, 500)} | {9001: 9001}}
 
 
 def stored(onset: int, ended_at: int | None = None, metric: str = "flow") -> StoredAlert:
@@ -117,47 +118,49 @@ def stored(onset: int, ended_at: int | None = None, metric: str = "flow") -> Sto
 
 
 def test_alerts_that_agree_are_nothing_wrong() -> None:
-    found = compare_alerts({ANOMALY: 9000}, [stored(1000, 9000)])
+    found = compare_alerts({ANOMALY: 9000}, [stored(1000, 9000)], IN_ORDER)
     assert (found.missing, found.false, found.misstated, found.doubled) == ([], [], [], 0)
     assert (found.provisional, found.ended_late) == ([], 0)
 
 
 def test_an_alert_that_is_not_there_is_missing() -> None:
-    assert compare_alerts({ANOMALY: None}, []).missing == [ANOMALY]
+    assert compare_alerts({ANOMALY: None}, [], IN_ORDER).missing == [ANOMALY]
 
 
 def test_an_alert_of_what_was_no_anomaly_is_false_though_it_is_cleared() -> None:
     for extra in (stored(500, 800), stored(9001, 9500), stored(2000, 3000, metric="heat")):
-        assert compare_alerts({ANOMALY: 9000}, [stored(1000, 9000), extra]).false == [extra]
-
-
-def test_an_alert_that_began_too_late_in_an_anomaly_is_provisional_once_it_is_cleared() -> None:
-    found = compare_alerts({ANOMALY: 9000}, [stored(1000, 9000), stored(2000, 2000)])
-    assert (found.false, found.provisional) == ([], [stored(2000, 2000)])
-    standing = compare_alerts({ANOMALY: None}, [stored(1000), stored(2000)])
-    assert standing.false == [stored(2000)]
+        assert compare_alerts({ANOMALY: 9000}, [stored(1000, 9000), extra], IN_ORDER).false == [
+            extra
+        ]
 
 
 def test_an_alert_that_stands_twice_is_doubled() -> None:
-    assert compare_alerts({ANOMALY: 9000}, [stored(1000, 9000), stored(1000)]).doubled == 1
+    assert (
+        compare_alerts({ANOMALY: 9000}, [stored(1000, 9000), stored(1000)], IN_ORDER).doubled == 1
+    )
 
 
 def test_an_alert_that_ended_and_stands_open_is_misstated_and_the_other_way_round() -> None:
-    assert compare_alerts({ANOMALY: 9000}, [stored(1000)]).misstated == [ANOMALY]
-    assert compare_alerts({ANOMALY: None}, [stored(1000, 9000)]).misstated == [ANOMALY]
+    assert compare_alerts({ANOMALY: 9000}, [stored(1000)], IN_ORDER).misstated == [ANOMALY]
+    assert compare_alerts({ANOMALY: None}, [stored(1000, 9000)], IN_ORDER).misstated == [ANOMALY]
 
 
 def test_an_end_that_was_found_late_is_counted_apart() -> None:
-    found = compare_alerts({ANOMALY: 9000}, [stored(1000, 9500)])
+    found = compare_alerts({ANOMALY: 9000}, [stored(1000, 9500)], IN_ORDER)
     assert (found.misstated, found.ended_late) == ([], 1)
 
 
-def test_an_alert_of_what_was_scored_with_readings_missing_is_provisional_once_it_is_cleared() -> (
-    None
-):
+def test_an_alert_is_provisional_if_a_reading_before_it_came_later_and_it_stands_cleared() -> None:
     extra = stored(500, 800)
-    missing_before, missing_after = {"pump-7": [400]}, {"pump-7": [600]}
-    assert compare_alerts({}, [extra], missing_before).provisional == [extra]
-    assert compare_alerts({}, [extra], missing_after).false == [extra]
-    assert compare_alerts({}, [extra], {"pump-8": [400]}).false == [extra]
-    assert compare_alerts({}, [stored(500)], missing_before).false == [stored(500)]
+    came_later = {300: 0, 500: 1, 600: 2, 400: 3}
+    found = compare_alerts({}, [extra], {"pump-7": came_later})
+    assert (found.provisional, found.false) == ([extra], [])
+    assert compare_alerts({}, [stored(500)], {"pump-7": came_later}).false == [stored(500)]
+
+
+def test_an_alert_is_false_if_all_before_it_was_there() -> None:
+    extra = stored(500, 800)
+    # What came late is later than the alert, or of another device, or no reading of the onset is.
+    for arrivals in ({"pump-7": {400: 0, 500: 1, 700: 2, 600: 3}}, {"pump-8": {500: 1, 400: 2}}):
+        assert compare_alerts({}, [extra], arrivals).false == [extra]
+    assert compare_alerts({}, [extra], {"pump-7": {600: 1, 400: 2}}).false == [extra]
