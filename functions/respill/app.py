@@ -19,8 +19,9 @@ from weir.storage.spill_queue import SpillQueue
 
 RESERVE_S = 15.0
 """Seconds kept back from the function's time: a call that hangs takes ten to give up."""
-PATIENCE_S = 5.0
-"""Seconds in which a sink is tried again: waiting in the queue costs less than waiting here."""
+PATIENCE_S = 1.0
+"""Seconds in which a sink is tried again: waiting in the queue costs less than waiting here, where
+a message for the sink that is down keeps back those for the one that is well."""
 PARALLEL = 10
 """Devices at once: a batch of a FIFO queue holds ten messages at the most."""
 FIRST_WAIT_S = 4
