@@ -29,6 +29,7 @@ _OTLP: Final = (
     '"asDouble"', '"timeUnixNano"', '"flags"', '"arrayValue"', "device.id", "host.name",
     "1767225600000000000",
 )  # fmt: skip
+_NAMED: Final = ("device.id", "device_id", "host.name", "service.instance.id", "pump-7", "\\", "=")
 _STORED: Final = (
     *_JSON, '"device_id"', '"t0"', '"dt"', '"v"', '"tags"', '"received_at"', '"sinks"', '"lake"',
     '"table"', '"version"', '"documents"',
@@ -42,7 +43,7 @@ class Target:
 
     check: Callable[[bytes], None]
     seeds: Callable[[], Iterable[bytes]]
-    words: Sequence[str] = ()
+    words: Sequence[str]
     mutator: Mutator | None = None
 
 
@@ -54,7 +55,9 @@ TARGETS: Final[Mapping[str, Target]] = {
     "senml": Target(parsers.senml, seeds.senml, _SENML, mutators.in_json),
     "influx": Target(parsers.influx, seeds.influx, _INFLUX),
     "otlp_json": Target(parsers.otlp_json, seeds.otlp_json, _OTLP, mutators.in_json),
-    "otlp_protobuf": Target(parsers.otlp_protobuf, seeds.otlp_protobuf, (), mutators.in_protobuf),
+    "otlp_protobuf": Target(
+        parsers.otlp_protobuf, seeds.otlp_protobuf, _NAMED, mutators.in_protobuf
+    ),
     "chunk": Target(
         stored.chunk,
         seeds.chunks,
