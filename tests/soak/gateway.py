@@ -55,7 +55,7 @@ class Gateway:
         left = BULK_READINGS if self.bulk else self.wanted
         batch: list[tuple[str, Sequence[Reading]]] = []
         for device in self.dice.sample(self.devices, len(self.devices)):
-            until = device.sent if only_sent else max(device.sent, taken)
+            until = device.sent if only_sent or self.bulk else max(device.sent, taken)
             most = min(left, until - device.acknowledged)
             if most <= 0:
                 continue

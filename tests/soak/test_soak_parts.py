@@ -170,6 +170,21 @@ def test_a_gateway_sends_all_in_order_and_regroups_what_it_sends_again() -> None
     assert any(count > 1 for count in starts.values())  # begun anew at the same place, otherwise
 
 
+def test_an_upload_that_fails_is_sent_again_in_parts_and_not_beyond_its_end() -> None:
+    device = bulk_device(1, NOW, seed=1, run="test")
+    total = device.sent = len(device.readings)
+    gateway = Gateway([device], random.Random(1), 2.5, "", bulk=True)
+    parts = 0
+    while (body := gateway.next_body(10 * total, only_sent=False)) is not None:
+        assert parts or body.good == total
+        parts += 1
+        if parts == 1:
+            gateway.failed()
+            assert gateway.next_body(10 * total, only_sent=False) is not None
+        gateway.succeeded()
+    assert device.acknowledged == device.sent == total
+
+
 def test_a_pool_that_ended_gives_out_what_is_unacknowledged_and_then_nothing() -> None:
     devices = make_fleet(10, EACH, NOW, seed=1, run="test")
     gateways = [Gateway([device], random.Random(1), 2.5, "") for device in devices]
