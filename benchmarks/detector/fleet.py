@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.detector.processes import each
-from weir.alerts import Opened
+from weir.alerts.alarm import Opened
 from weir.controls import DEVICE
 from weir.detection import IN_USE, JOINT
 from weir.scoring.alarms import DEFAULT_RULES, Series, score_group, score_metric

@@ -6,7 +6,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from weir.alerts import Alert
+from weir.alerts.alert import Alert
 from weir.readings import format_ts
 from weir_cli.timeline import show_ts
 

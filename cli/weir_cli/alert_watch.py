@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Final, Literal
 
-from weir.alerts import Alert
+from weir.alerts.alert import Alert
 from weir.storage.alert_store import AlertStore
 from weir_cli.target import Target
 

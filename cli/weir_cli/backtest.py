@@ -11,7 +11,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, Final, Protocol, TextIO
 
-from weir.alerts import Opened, Transition
+from weir.alerts.alarm import Fact, Opened
 from weir.controls import Resolved
 from weir.detection import Detector
 from weir.scoring.alarms import DEFAULT_RULES, MetricWatch, Rules, Series
@@ -34,7 +34,7 @@ class Watcher(Protocol):
         """The detector was at `state` when `value` came at `ts` (epoch ms), and scored it so."""
         ...
 
-    def alerted(self, change: Transition) -> None:
+    def alerted(self, change: Fact) -> None:
         """An alert began or ended."""
         ...
 
@@ -130,7 +130,7 @@ def _score(
         series = Series((ts,), (value,), (1,))
         folded = detector.fold(state, series.times, series.values)
         write((time_text, value_text, repr(folded.scores[0])))
-        changes: list[Transition] = []
+        changes: list[Fact] = []
         watched = MetricWatch(VALUE_COLUMN, series, state, folded, detector, rule)
         alarm = watched.run(alarm, NEVER, changes)
         if watcher is not None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from weir.alerts import Opened, Transition
+from weir.alerts.alarm import Fact, Opened
 from weir.detection import Detector
 from weir.detection.surprise import threshold_of
 from weir.scoring.alarms import DEFAULT_RULES
@@ -52,7 +52,7 @@ class Trace:
             self.low.append(expected.low)
             self.high.append(expected.high)
 
-    def alerted(self, change: Transition) -> None:
+    def alerted(self, change: Fact) -> None:
         """Keep the beginning or the end of an alert."""
         onset = change.onset / _DAY_MS
         if isinstance(change, Opened):

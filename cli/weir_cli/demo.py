@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from threading import Event
 from typing import Final
 
-from weir.alerts import Alert
+from weir.alerts.alert import Alert
 from weir_cli.alert_watch import AlertReader
 from weir_cli.batches import Batch, batches
 from weir_cli.console import terminal

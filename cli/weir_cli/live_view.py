@@ -10,7 +10,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from weir.alerts import Alert
+from weir.alerts.alert import Alert
 from weir_cli import alert_view
 from weir_cli.alert_watch import identity
 from weir_cli.console import put, say

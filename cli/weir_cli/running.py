@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from threading import Event, Thread
 from typing import Final
 
-from weir.alerts import Alert
+from weir.alerts.alert import Alert
 from weir_cli.alert_watch import AlertReader, Changes
 from weir_cli.batches import Batch
 from weir_cli.delivery import Delivery, Totals, interruptible

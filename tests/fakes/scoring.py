@@ -3,7 +3,7 @@ worker there, let others in, or kill it."""
 
 from collections.abc import Callable, Sequence
 
-from weir.alerts import Cleared, Opened
+from weir.alerts.alarm import Cleared, Opened
 from weir.chunks import Chunk, StoredChunk, unpack
 from weir.scoring.ports import CheckpointMoved, LogPage
 from weir.scoring.state import Checkpoint

@@ -11,7 +11,7 @@ from tests.fakes.aws import FlakyDynamo, client_error, timed_out
 from tests.fakes.ewma import Ewma
 from tests.fakes.scoring import FakeAlerts, FakeCheckpoints, FakeReadingLog
 from tests.tables import create_tables
-from weir.alerts import Cleared, Opened
+from weir.alerts.alarm import Cleared, Opened
 from weir.chunks import Chunk, pack
 from weir.controls import DEVICE
 from weir.readings import Reading

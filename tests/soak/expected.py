@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from tests.soak.fleet import Device
-from weir.alerts import Opened
+from weir.alerts.alarm import Opened
 from weir.chunks import StoredChunk, pack, unpack
 from weir.detection import IN_USE
 from weir.readings import Reading

@@ -19,6 +19,8 @@ DEVICE: Final = "*"
 FLEET: Final = "*"
 """The name under which the controls of all devices are kept; no device can have it."""
 
+LEAST_SILENCE_S: Final = 30.0
+MOST_SILENCE_S: Final = 366 * 86_400.0
 LEAST_RATE: Final = 1e-6
 MOST_RATE: Final = 1000.0
 
@@ -36,6 +38,11 @@ class Control(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fi
     """Whether no alerts are opened at all."""
     false_alerts_per_week: float | None = None
     """How many false alerts a week a healthy device may open."""
+    snoozed_until: int | None = None
+    """Until when (epoch ms) nobody is told of alerts; they are opened all the same."""
+    silent_after_s: float | None = None
+    """After how long without readings a device counts as silent, in place of what was learned of
+    it; 0: never. Not for a metric."""
 
 
 class Resolved(msgspec.Struct, frozen=True):
@@ -61,6 +68,17 @@ class Controls(msgspec.Struct, frozen=True):
             return _plain(default_rate)
         return _resolve((own, self.device, self.fleet), default_rate)
 
+    def is_snoozed(self, metric: str, now: int) -> bool:
+        """Whether nobody is to be told of alerts of `metric` at `now`: the longest snooze holds."""
+        until = (self.metrics.get(metric, _UNSET), self.device, self.fleet)
+        return any(now < (control.snoozed_until or 0) for control in until)
+
+    @property
+    def silent_after_s(self) -> float | None:
+        """After how long without readings the device counts as silent; 0: never, None: learned."""
+        own = self.device.silent_after_s
+        return self.fleet.silent_after_s if own is None else own
+
 
 NONE: Final = Controls()
 _RULES: Final = {
@@ -68,6 +86,8 @@ _RULES: Final = {
     "minimum": "it must be a finite number",
     "ignore": "it must be true or false",
     "false_alerts_per_week": "it must be a finite number",
+    "snoozed_until": "it must be a whole number, a time in epoch milliseconds",
+    "silent_after_s": "it must be a finite number",
 }
 _UNSET: Final = Control()
 
@@ -107,5 +127,11 @@ def control_of(fields: Mapping[str, object]) -> Control:
         raise ValueError(
             f"false_alerts_per_week is the number {rate}; it must lie from {LEAST_RATE} to "
             f"{MOST_RATE:g}"
+        )
+    silent = control.silent_after_s
+    if silent is not None and silent != 0 and not LEAST_SILENCE_S <= silent <= MOST_SILENCE_S:
+        raise ValueError(
+            f"silent_after_s is the number {silent}; it must be 0, or lie from "
+            f"{LEAST_SILENCE_S:g} to {MOST_SILENCE_S:g}"
         )
     return control

@@ -58,14 +58,86 @@ class RespillSettings(msgspec.Struct, frozen=True):
 
 
 class ApiSettings(msgspec.Struct, frozen=True):
-    """Where the device keys are."""
+    """Which tables `api` reads and writes, how many alerts may be false, and who signs operators in.
+
+    `oidc_issuer` and `oidc_client_id` are empty where there is none.
+    """
 
     devices_table: str
+    readings_table: str
+    states_table: str
+    alerts_table: str
+    controls_table: str
+    false_alerts_per_week: float
+    oidc_issuer: str
+    oidc_audience: str
+    oidc_client_id: str
 
     @classmethod
     def read(cls, environ: Mapping[str, str] = os.environ) -> Self:
-        """Read the settings; raise `KeyError` naming what is missing."""
-        return cls(environ["DEVICES_TABLE"])
+        """Read the settings; raise `KeyError` or `ValueError` naming what is wrong."""
+        return cls(
+            environ["DEVICES_TABLE"],
+            environ["READINGS_TABLE"],
+            environ["STATES_TABLE"],
+            environ["ALERTS_TABLE"],
+            environ["CONTROLS_TABLE"],
+            _rate(environ["FALSE_ALERTS_PER_WEEK"]),
+            environ["OIDC_ISSUER"],
+            environ["OIDC_AUDIENCE"],
+            environ["OIDC_CLIENT_ID"],
+        )
+
+
+class NotifySettings(msgspec.Struct, frozen=True):
+    """Where `notify` keeps what it told, where it tells, and how often by single messages.
+
+    `webhook_url` and `webhook_secret` (the secret's ARN) are empty where there is none.
+    """
+
+    notices_table: str
+    controls_table: str
+    notice_queue_url: str
+    alert_topic: str
+    alert_bus: str
+    messages_per_minute: int
+    webhook_url: str
+    webhook_secret: str
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Read the settings; raise `KeyError` or `ValueError` naming what is wrong."""
+        return cls(
+            environ["NOTICES_TABLE"],
+            environ["CONTROLS_TABLE"],
+            environ["NOTICE_QUEUE_URL"],
+            environ["ALERT_TOPIC"],
+            environ["ALERT_BUS"],
+            int(environ["MESSAGES_PER_MINUTE"]),
+            environ["WEBHOOK_URL"],
+            environ["WEBHOOK_SECRET"],
+        )
+
+
+class WatchdogSettings(msgspec.Struct, frozen=True):
+    """Which tables `watchdog` reads and writes, and how long alerts stay."""
+
+    readings_table: str
+    states_table: str
+    alerts_table: str
+    alert_retention_s: int
+    controls_table: str
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Read the settings; raise `KeyError` or `ValueError` naming what is wrong."""
+        return cls(
+            environ["READINGS_TABLE"],
+            environ["STATES_TABLE"],
+            environ["ALERTS_TABLE"],
+            int(environ["ALERT_RETENTION_DAYS"]) * 86_400,
+            environ["CONTROLS_TABLE"],
+        )
 
 
 class AuthorizeSettings(msgspec.Struct, frozen=True):

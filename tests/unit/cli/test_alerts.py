@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.targets import a_target
-from weir.alerts import Alert
+from weir.alerts.alert import Alert
 from weir_cli import alert_view
 from weir_cli.alert_watch import AlertReader, Changes
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
-from weir.alerts import CALM_READINGS
+from weir.alerts.alarm import CALM_READINGS
 from weir.detection import IN_USE, Explanation, Folded
 from weir_cli.backtest import Outcome, backtest
 from weir_cli.backtest_plot import Trace, draw

@@ -6,7 +6,7 @@ from threading import Event
 import httpx
 import pytest
 
-from weir.alerts import Alert
+from weir.alerts.alert import Alert
 from weir.readings import Reading
 from weir_cli import running
 from weir_cli.batches import batches

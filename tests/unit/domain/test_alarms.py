@@ -6,7 +6,7 @@ import pytest
 
 from tests.fakes.ewma import Ewma
 from weir import explanations
-from weir.alerts import CALM_READINGS, Alarm, Cleared, Opened, Transition, follow, severity_of
+from weir.alerts.alarm import CALM_READINGS, Alarm, Cleared, Fact, Opened, follow, severity_of
 from weir.controls import DEVICE, Control, Controls
 from weir.detection import JOINT, Explanation
 from weir.detection.joint import Share
@@ -25,7 +25,7 @@ def spiked(value: float = 60.0, count: int = 120) -> list[float]:
 
 def alerts(
     values: list[float], control: Control | None = None, *, company: int = 1, quiet: int = NEVER
-) -> list[Transition]:
+) -> list[Fact]:
     series = Series([at * MINUTE for at in range(len(values))], values, [company] * len(values))
     rule = Rules(Controls(device=control or Control())).of("m")
     metric = MetricState(NEVER, quiet_until=quiet)

@@ -22,7 +22,7 @@ from tests.fakes.scoring import (
     GatedReadingLog,
 )
 from tests.unit.scoring.interleaving import Worker
-from weir.alerts import Opened
+from weir.alerts.alarm import Opened
 from weir.chunks import Chunk, StoredChunk, pack
 from weir.detection import Explanation, Folded
 from weir.readings import Reading

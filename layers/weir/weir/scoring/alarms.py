@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple, Self
 import msgspec
 
 from weir import explanations
-from weir.alerts import Alarm, Opened, Transition, follow
+from weir.alerts.alarm import Alarm, Fact, Opened, follow
 from weir.controls import DEVICE, NONE, Controls, Resolved
 from weir.detection import JOINT, Detector, Folded
 from weir.detection.surprise import threshold_of
@@ -60,11 +60,11 @@ class Series(NamedTuple):
 
 def score_metric(
     metric: MetricState, name: str, series: Series, detector: Detector[Any], rule: Resolved
-) -> tuple[MetricState, list[Transition]]:
+) -> tuple[MetricState, list[Fact]]:
     """Score and learn the values of `series`; return the new state, and what changed when."""
     learned = detector.initial() if metric.learned is None else metric.learned
     alarm = metric.alarm
-    happened: list[Transition] = []
+    happened: list[Fact] = []
     least = threshold_of(rule.false_alerts_per_week)
     for at in range(0, len(series.times), _SLICE):
         part = series.part(at, at + _SLICE)
@@ -88,9 +88,7 @@ class MetricWatch(NamedTuple):
     detector: Detector[Any]
     rule: Resolved
 
-    def run(
-        self, alarm: Alarm | None, quiet_until: int, happened: list[Transition]
-    ) -> Alarm | None:
+    def run(self, alarm: Alarm | None, quiet_until: int, happened: list[Fact]) -> Alarm | None:
         """Return the alarm after the last value; add to `happened` what is to be told."""
         rate = self.rule.false_alerts_per_week
         least = threshold_of(rate)
@@ -130,10 +128,10 @@ class MetricWatch(NamedTuple):
 
 def score_group(
     group: GroupState, names: Group, rows: Mapping[int, Row], rule: Resolved
-) -> tuple[GroupState, list[Transition]]:
+) -> tuple[GroupState, list[Fact]]:
     """Score and learn the rows of metrics that come together, as `score_metric` does of values."""
     learned, alarm = group.learned, group.alarm
-    happened: list[Transition] = []
+    happened: list[Fact] = []
     rarity = _JOINT_NOMINAL - log10(rule.false_alerts_per_week / _JOINT_RATE)
     threshold, young = _joint_score(rarity), _joint_score(_JOINT_CAUTION * rarity)
     ts = group.watermark

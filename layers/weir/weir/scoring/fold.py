@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from weir.alerts import Transition
+from weir.alerts.alarm import Fact
 from weir.chunks import StoredChunk
 from weir.controls import DEVICE
 from weir.detection import JOINT, Detector
@@ -25,7 +25,7 @@ class Folded(msgspec.Struct, frozen=True):
     """The state after a fold, and what happened on the way, in order of time."""
 
     state: DeviceState
-    transitions: Sequence[Transition]
+    transitions: Sequence[Fact]
 
 
 class _New(NamedTuple):
@@ -85,7 +85,7 @@ def fold(
             if watermark < ts < until:
                 rows.setdefault(ts, row)
     metrics = dict(state.metrics)
-    happened: list[Transition] = []
+    happened: list[Fact] = []
     for name, found in new.items():
         if found.values:
             metrics[name], told = score_metric(

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import msgspec
 
-from weir.alerts import Cleared, Opened
+from weir.alerts.alarm import Cleared, Opened
 from weir.chunks import StoredChunk
 from weir.scoring.state import Checkpoint
 

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import msgspec
 
-from weir.alerts import Alarm, Cleared, Opened, Transition
+from weir.alerts.alarm import Alarm, Cleared, Fact, Opened
 from weir.chunks import HOUR_MS, StoredChunk
 from weir.controls import DEVICE
 from weir.detection import Detector
@@ -304,7 +304,7 @@ class _Visit:
 
     def _tell(self, folded: Folded) -> None:
         device_id = self.memory.checkpoint.device_id
-        transitions: list[Transition] = [*folded.transitions]
+        transitions: list[Fact] = [*folded.transitions]
         transitions += _withdrawn(self._discarded, folded)
         self._discarded = ()
         for transition in transitions:
@@ -327,7 +327,7 @@ class _Visit:
         )
 
 
-def _withdrawn(discarded: Sequence[DeviceState], folded: Folded) -> list[Transition]:
+def _withdrawn(discarded: Sequence[DeviceState], folded: Folded) -> list[Fact]:
     """Ends for the alarms of states that were rewound and have no place in the new history."""
     standing = {(t.metric, t.onset) for t in folded.transitions}
     standing |= {(name, alarm.onset) for name, alarm in _alarms(folded.state)}

@@ -21,7 +21,7 @@ from typing import Any, Final, Self
 
 import msgspec
 
-from weir.alerts import Alarm
+from weir.alerts.alarm import Alarm
 from weir.detection import JOINT, Detector
 from weir.detection.joint import JointState
 

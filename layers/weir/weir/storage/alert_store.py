@@ -1,131 +1,312 @@
 """The Alerts table: one item an alert, found by device and onset, or by state and onset.
 
-pk "pump-7"   sk "<onset, 13 digits>#<metric>"
+pk "pump-7"   sk "<onset, 13 digits>#<metric>", or "<onset, 13 digits>!silence"
 index by_state: state "OPEN" or "CLEARED", onset_key "<onset, 13 digits>#<device>#<metric>"
+index by_snooze: snoozed "1" while an open alert is, snoozed_until (epoch ms)
+
+An item is written whole, over the revision that it was made from: whoever comes second makes the
+change anew, from what the first one wrote.
 """
 
-from collections.abc import Iterator
-from typing import Any, Final, Literal
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final
 
+import msgspec
 from botocore.exceptions import ClientError
 
-from weir.alerts import Alert, Cleared, Opened, severity_of
+from weir.alerts.alarm import Fact
+from weir.alerts.alert import Alert, AlertKey, Entry, Feedback, Kind, NoSuchAlert, State
+from weir.alerts.lifecycle import tell
 
 BY_STATE: Final = "by_state"
+BY_SNOOZE: Final = "by_snooze"
+SNOOZED: Final = "1"
 
+_ATTEMPTS: Final = 10
 _NUMBERS: Final = ("value", "expected", "low", "high")
 """What an alert of the device as a whole has none of."""
 
+type _Item = dict[str, Any]
+
+
+class AlertMoved(Exception):
+    """Others changed an alert time and again while this change was made."""
+
+
+class AlertPage(msgspec.Struct, frozen=True):
+    """Some alerts, and where the listing goes on; `after` is None at its end."""
+
+    alerts: Sequence[Alert]
+    after: AlertKey | None
+
 
 class AlertStore:
-    """Writes alerts so that whoever writes one again changes nothing."""
+    """Keeps alerts so that no transition is lost, and telling one again changes nothing."""
 
     def __init__(self, dynamodb: Any, table: str, *, retention_s: int = 0) -> None:
         self._dynamodb = dynamodb
         self._table = table
         self._retention_s = retention_s
 
-    def open(self, device_id: str, opened: Opened) -> None:
-        """Write a new alert; nothing happens if it was written before."""
-        onset = f"{opened.onset:013d}"
-        self._unless_refused(
-            self._dynamodb.put_item,
-            Item={
-                "pk": {"S": device_id},
-                "sk": {"S": f"{onset}#{opened.metric}"},
-                "onset_key": {"S": f"{onset}#{device_id}#{opened.metric}"},
-                "state": {"S": "OPEN"},
-                "metric": {"S": opened.metric},
-                "onset": {"N": str(opened.onset)},
-                "score": {"N": _number(opened.score)},
-                "severity": {"S": severity_of(opened.score)},
-                "because": {"S": opened.because},
-                "expires_at": {"N": str(opened.onset // 1000 + self._retention_s)},
-                **{
-                    name: {"N": _number(number)}
-                    for name in _NUMBERS
-                    if (number := getattr(opened, name)) is not None
-                },
-            },
-            ConditionExpression="attribute_not_exists(pk)",
-        )
+    # -------------------------------------------------------------- changes
 
-    def clear(self, device_id: str, cleared: Cleared) -> None:
-        """Mark an alert cleared; nothing happens if it was, as late or later."""
-        self._unless_refused(
-            self._dynamodb.update_item,
-            Key={"pk": {"S": device_id}, "sk": {"S": f"{cleared.onset:013d}#{cleared.metric}"}},
-            UpdateExpression="SET #state = :cleared, ended_at = :end, peak = :peak, "
-            "peak_ts = :at, severity = :severity",
-            ConditionExpression="attribute_exists(pk) AND "
-            "(attribute_not_exists(ended_at) OR ended_at < :end)",
-            ExpressionAttributeNames={"#state": "state"},
-            ExpressionAttributeValues={
-                ":cleared": {"S": "CLEARED"},
-                ":end": {"N": str(cleared.ended_at)},
-                ":peak": {"N": _number(cleared.peak)},
-                ":at": {"N": str(cleared.peak_ts)},
-                ":severity": {"S": severity_of(cleared.peak)},
-            },
-        )
+    def tell(
+        self, device_id: str, facts: Sequence[Fact], basis: int, kind: Kind = "anomaly"
+    ) -> None:
+        """Write what `facts` make of the device's alerts; each alert changes once.
 
-    def of_state(
-        self, state: Literal["OPEN", "CLEARED"], *, since: int = 0, newest_first: bool = True
-    ) -> Iterator[Alert]:
-        """All alerts in `state` whose onset is at `since` (epoch ms) or later."""
-        paginator = self._dynamodb.get_paginator("query")
-        for page in paginator.paginate(
-            TableName=self._table,
-            IndexName=BY_STATE,
-            KeyConditionExpression="#state = :state AND onset_key >= :since",
-            ExpressionAttributeNames={"#state": "state"},
-            ExpressionAttributeValues={
-                ":state": {"S": state},
-                ":since": {"S": f"{since:013d}"},
-            },
-            ScanIndexForward=not newest_first,
-        ):
-            yield from map(_alert, page["Items"])
+        See `weir.alerts.lifecycle.tell`. Raises `AlertMoved`.
+        """
+        by_alert: dict[AlertKey, list[Fact]] = {}
+        for fact in facts:
+            key = AlertKey(device_id, fact.onset, fact.metric, kind)
+            by_alert.setdefault(key, []).append(fact)
+        for key, told in by_alert.items():
+            new = tell(None, device_id, told, basis, kind)
+            if new is not None and self._put(new, over=None):
+                continue
+            self._change(key, lambda old, told=told: tell(old, device_id, told, basis, kind))  # type: ignore[misc]
 
-    def of_device(self, device_id: str) -> Iterator[Alert]:
-        """All alerts of a device, in the order of their onsets, strongly consistent."""
-        paginator = self._dynamodb.get_paginator("query")
-        for page in paginator.paginate(
-            TableName=self._table,
-            KeyConditionExpression="pk = :device",
-            ExpressionAttributeValues={":device": {"S": device_id}},
-            ConsistentRead=True,
-        ):
-            yield from map(_alert, page["Items"])
+    def change(self, key: AlertKey, change: Callable[[Alert], Alert]) -> Alert:
+        """Change an alert; return it as it is then.
 
-    def _unless_refused(self, write: Any, **arguments: Any) -> None:
+        `change` is called again when others were faster. Raises `NoSuchAlert` or `AlertMoved`.
+        """
+        changed = self._change(key, lambda old: None if old is None else change(old))
+        if changed is None:
+            raise NoSuchAlert(str(key))
+        return changed
+
+    def _change(
+        self, key: AlertKey, change: Callable[[Alert | None], Alert | None]
+    ) -> Alert | None:
+        for _ in range(_ATTEMPTS):
+            old = self.get(key)
+            new = change(old)
+            if new is None or new == old:
+                return new
+            if old is not None:
+                new = msgspec.structs.replace(new, revision=old.revision + 1)
+            if self._put(new, over=old):
+                return new
+        raise AlertMoved(f"{key} changed {_ATTEMPTS} times meanwhile")
+
+    def _put(self, alert: Alert, *, over: Alert | None) -> bool:
+        """Write `alert`; return whether the alert was still `over`, or not there."""
+        condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(pk)"}
+        if over is not None:
+            condition = {
+                "ConditionExpression": "revision = :old",
+                "ExpressionAttributeValues": {":old": {"N": str(over.revision)}},
+            }
         try:
-            write(TableName=self._table, **arguments)
+            self._dynamodb.put_item(TableName=self._table, Item=self._item(alert), **condition)
         except ClientError as error:
             if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
                 raise
+            return False
+        return True
+
+    def _item(self, alert: Alert) -> _Item:
+        return item_of(alert, expires_at=alert.onset // 1000 + self._retention_s)
+
+    # -------------------------------------------------------------- reads
+
+    def get(self, key: AlertKey) -> Alert | None:
+        """The alert, strongly consistent; None if there is none."""
+        answer = self._dynamodb.get_item(
+            TableName=self._table,
+            Key={"pk": {"S": key.device_id}, "sk": {"S": key.sk}},
+            ConsistentRead=True,
+        )
+        return alert_of(answer["Item"]) if "Item" in answer else None
+
+    def page_of_state(
+        self,
+        state: State,
+        *,
+        since: int = 0,
+        until: int | None = None,
+        after: AlertKey | None = None,
+        limit: int = 100,
+    ) -> AlertPage:
+        """One page of the alerts in `state` with an onset from `since` to `until`, newest first."""
+        return self._page(
+            {
+                "IndexName": BY_STATE,
+                "KeyConditionExpression": "#state = :state AND onset_key BETWEEN :since AND :until",
+                "ExpressionAttributeNames": {"#state": "state"},
+                "ExpressionAttributeValues": {
+                    ":state": {"S": state},
+                    ":since": {"S": f"{max(since, 0):013d}"},
+                    ":until": {"S": _end(until)},
+                },
+            },
+            {} if after is None else _index_key(state, after),
+            limit,
+        )
+
+    def page_of_device(
+        self,
+        device_id: str,
+        *,
+        since: int = 0,
+        until: int | None = None,
+        after: AlertKey | None = None,
+        limit: int = 100,
+    ) -> AlertPage:
+        """One page of a device's alerts with an onset from `since` to `until`, newest first."""
+        return self._page(
+            {
+                "KeyConditionExpression": "pk = :device AND sk BETWEEN :since AND :until",
+                "ExpressionAttributeValues": {
+                    ":device": {"S": device_id},
+                    ":since": {"S": f"{max(since, 0):013d}"},
+                    ":until": {"S": _end(until)},
+                },
+                "ConsistentRead": True,
+            },
+            {} if after is None else _key(after),
+            limit,
+        )
+
+    def of_state(
+        self, state: State, *, since: int = 0, until: int | None = None
+    ) -> Iterator[Alert]:
+        """All alerts in `state` with an onset from `since` to `until` (epoch ms), newest first."""
+        after: AlertKey | None = None
+        while True:
+            page = self.page_of_state(state, since=since, until=until, after=after, limit=1000)
+            yield from page.alerts
+            after = page.after
+            if after is None:
+                return
+
+    def of_device(self, device_id: str) -> Iterator[Alert]:
+        """All alerts of a device, in the order of their onsets, strongly consistent."""
+        found: list[Alert] = []
+        after: AlertKey | None = None
+        while True:
+            page = self.page_of_device(device_id, after=after, limit=1000)
+            found += page.alerts
+            after = page.after
+            if after is None:
+                return iter(reversed(found))
+
+    def snoozed_until(self, now: int, limit: int = 100) -> Sequence[AlertKey]:
+        """The open alerts whose snooze ended at `now` or before, at most `limit` of them."""
+        answer = self._dynamodb.query(
+            TableName=self._table,
+            IndexName=BY_SNOOZE,
+            KeyConditionExpression="snoozed = :snoozed AND snoozed_until <= :now",
+            ExpressionAttributeValues={":snoozed": {"S": SNOOZED}, ":now": {"N": str(now)}},
+            Limit=limit,
+        )
+        return [AlertKey.of_item(item["pk"]["S"], item["sk"]["S"]) for item in answer["Items"]]
+
+    def _page(self, query: _Item, start: _Item, limit: int) -> AlertPage:
+        if start:
+            query["ExclusiveStartKey"] = start
+        answer = self._dynamodb.query(
+            TableName=self._table, ScanIndexForward=False, Limit=limit, **query
+        )
+        last = answer.get("LastEvaluatedKey")
+        return AlertPage(
+            [alert_of(item) for item in answer["Items"]],
+            AlertKey.of_item(last["pk"]["S"], last["sk"]["S"]) if last else None,
+        )
 
 
-def _alert(item: dict[str, Any]) -> Alert:
-    state: Literal["OPEN", "CLEARED"] = "OPEN" if item["state"]["S"] == "OPEN" else "CLEARED"
-    onset, score = int(item["onset"]["N"]), float(item["score"]["N"])
-    value, expected, low, high = (
-        float(item[name]["N"]) if name in item else None for name in _NUMBERS
-    )
+def _end(until: int | None) -> str:
+    """What sorts after every key with an onset up to `until`."""
+    return ":" if until is None else f"{max(until, 0):013d}\x7f"
+
+
+def _key(key: AlertKey) -> _Item:
+    return {"pk": {"S": key.device_id}, "sk": {"S": key.sk}}
+
+
+def _index_key(state: State, key: AlertKey) -> _Item:
+    return {**_key(key), "state": {"S": state}, "onset_key": {"S": _onset_key(key)}}
+
+
+def _onset_key(key: AlertKey) -> str:
+    return f"{key.onset:013d}#{key.device_id}{key.sk[13:]}"
+
+
+def item_of(alert: Alert, *, expires_at: int) -> _Item:
+    """The item that keeps `alert`; `alert_of` gives it back."""
+    item: _Item = {
+        **_key(alert.key),
+        "onset_key": {"S": _onset_key(alert.key)},
+        "kind": {"S": alert.kind},
+        "metric": {"S": alert.metric},
+        "onset": {"N": str(alert.onset)},
+        "state": {"S": alert.state},
+        "severity": {"S": alert.severity},
+        "score": {"N": _number(alert.score)},
+        "peak": {"N": _number(alert.peak)},
+        "peak_ts": {"N": str(alert.peak_ts)},
+        "last_seen": {"N": str(alert.last_seen)},
+        "count": {"N": str(alert.count)},
+        "because": {"S": alert.because},
+        "acknowledged": {"BOOL": alert.acknowledged},
+        "history": {"S": msgspec.json.encode(alert.history).decode()},
+        "revision": {"N": str(alert.revision)},
+        "basis": {"N": str(alert.basis)},
+        "expires_at": {"N": str(expires_at)},
+    }
+    for name in _NUMBERS:
+        number = getattr(alert, name)
+        if number is not None:
+            item[name] = {"N": _number(number)}
+    for name in ("ended_at", "acknowledged_at", "snoozed_until"):
+        moment = getattr(alert, name)
+        if moment is not None:
+            item[name] = {"N": str(moment)}
+    if alert.acknowledged_by:
+        item["acknowledged_by"] = {"S": alert.acknowledged_by}
+    if alert.withdrawn:
+        item["withdrawn"] = {"BOOL": True}
+    if alert.feedback is not None:
+        item["feedback"] = {"S": msgspec.json.encode(alert.feedback).decode()}
+    if alert.is_open and alert.snoozed_until is not None:
+        item["snoozed"] = {"S": SNOOZED}
+    return item
+
+
+def alert_of(item: _Item) -> Alert:
+    """The alert that an item, or the image of one on the table's stream, keeps."""
+    numbers: dict[str, Any] = {name: float(item[name]["N"]) for name in _NUMBERS if name in item}
+    moments: dict[str, Any] = {
+        name: int(item[name]["N"])
+        for name in ("ended_at", "acknowledged_at", "snoozed_until")
+        if name in item
+    }
+    state: State = "OPEN" if item["state"]["S"] == "OPEN" else "CLEARED"
     return Alert(
-        item["pk"]["S"],
-        item["metric"]["S"],
-        onset,
+        AlertKey.of_item(item["pk"]["S"], item["sk"]["S"]),
         state,
-        score,
-        float(item["peak"]["N"]) if "peak" in item else score,
-        int(item["peak_ts"]["N"]) if "peak_ts" in item else onset,
-        item["because"]["S"] if "because" in item else "",
-        value,
-        expected,
-        low,
-        high,
-        int(item["ended_at"]["N"]) if "ended_at" in item else None,
+        item["severity"]["S"],
+        float(item["score"]["N"]),
+        float(item["peak"]["N"]),
+        int(item["peak_ts"]["N"]),
+        int(item["last_seen"]["N"]),
+        int(item["count"]["N"]),
+        because=item["because"]["S"],
+        **numbers,
+        **moments,
+        withdrawn="withdrawn" in item,
+        acknowledged=item["acknowledged"]["BOOL"],
+        acknowledged_by=item.get("acknowledged_by", {}).get("S", ""),
+        feedback=(
+            msgspec.json.decode(item["feedback"]["S"], type=Feedback)
+            if "feedback" in item
+            else None
+        ),
+        history=msgspec.json.decode(item["history"]["S"], type=tuple[Entry, ...]),
+        revision=int(item["revision"]["N"]),
+        basis=int(item["basis"]["N"]),
     )
 
 

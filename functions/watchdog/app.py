@@ -1,0 +1,1 @@
+"""Finds the devices that stopped reporting."""
