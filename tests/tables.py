@@ -12,6 +12,7 @@ NAMES = {
     "AlertsTable": "alerts",
     "ControlsTable": "controls",
     "DevicesTable": "devices",
+    "NoticesTable": "notices",
 }
 _SETTINGS = (
     "AttributeDefinitions",
@@ -23,7 +24,7 @@ _SETTINGS = (
 
 
 def create_tables(dynamodb: Any) -> None:
-    """Create the tables `readings`, `states`, `alerts`, `controls` and `devices`."""
+    """Create the tables, with their indexes, by the names in `NAMES`."""
     resources = load(str(TEMPLATE))["Resources"]
     for resource, name in NAMES.items():
         properties = resources[resource]["Properties"]
