@@ -1,5 +1,6 @@
 """A thin client of the stand-ins' control endpoint, for tests, benchmarks and the command line."""
 
+import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,16 +14,30 @@ _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.01, 0.1
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """What is under way: nothing is, when it is false."""
+    """What is under way: nothing is, when it is false.
+
+    `stream_records` are on their way to `score`, `alert_records` to `notify`. Of the notices, those
+    in `notices_delayed` wait for their minute to end, and are not under way.
+    """
 
     spilled_messages: int
     firehose_records: int
     stream_records: int
     in_flight: int
+    alert_records: int = 0
+    notice_messages: int = 0
+    notices_delayed: int = 0
 
     def __bool__(self) -> bool:
         return any(
-            (self.spilled_messages, self.firehose_records, self.stream_records, self.in_flight)
+            (
+                self.spilled_messages,
+                self.firehose_records,
+                self.stream_records,
+                self.in_flight,
+                self.alert_records,
+                self.notice_messages,
+            )
         )
 
 
@@ -37,7 +52,8 @@ class Control:
 
         A whole number is so many next times, a fraction so many of all:
         ``{"fail_records": 0.2, "kill_mid_batch": 3, "seed": 7}``. A fault of a function's calls may
-        be narrowed to a function or an operation: ``{"dynamo_refuse@ingest": 1.0}``.
+        be narrowed to a function or an operation: ``{"dynamo_refuse@ingest": 1.0}``, and one of a
+        stream's batches to a function: ``{"kill_mid_batch@notify": 1}``.
 
         Raises
         ------
@@ -58,8 +74,21 @@ class Control:
         """Deliver all that is in the delivery stream now, transform included."""
         self._client.post("/flush").raise_for_status()
 
+    def tick_watchdog(self) -> Any:
+        """Let the watchdog look now, whether or not it does so by itself; return its answer.
+
+        Raises
+        ------
+        RuntimeError
+            When it fails.
+        """
+        done = self._client.post("/tick").raise_for_status().json()
+        if done["error"] is not None:
+            raise RuntimeError(f"the watchdog failed: {done['error']}: {done['answer'][:500]}")
+        return json.loads(done["answer"] or "null")
+
     def pending(self) -> Pending:
-        """Return what is under way; the DynamoDB stream is read to its end for it."""
+        """Return what is under way; the DynamoDB streams are read to their ends for it."""
         answer = self._client.get("/pending").raise_for_status()
         return Pending(**answer.json())
 
@@ -67,7 +96,8 @@ class Control:
         """Return when nothing is under way any more.
 
         Records that wait in Firehose's buffers count: they leave when an interval ends, or by
-        ``flush``. So do messages in the spill queue, but not those in its dead letters.
+        ``flush``. So do messages in the spill queue and notices that wait for no minute's end, but
+        not dead letters.
 
         Raises
         ------
@@ -85,8 +115,9 @@ class Control:
     def counts(self) -> dict[str, dict[str, int]]:
         """Return what was counted since the start.
 
-        Under ``firehose``, ``stream`` and ``proxy``: what was done. Under ``struck``: how often
-        each fault did strike, by its name, and for a function's calls also by where:
+        Under ``firehose``, ``stream`` (of readings, to `score`), ``alerts_stream`` (to `notify`),
+        ``watchdog`` and ``proxy``: what was done. Under ``struck``: how often each fault did
+        strike, by its name, and for a function's calls and batches also by where:
         ``dynamo_refuse@ingest.BatchWriteItem``.
         """
         answer = self._client.get("/counts").raise_for_status()

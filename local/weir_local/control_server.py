@@ -1,16 +1,31 @@
-"""The control endpoint of the stand-ins: faults, flush, what is pending, counts, the issuer."""
+"""The control endpoint of the stand-ins: faults, deeds to order, counts, and the issuer."""
 
 import json
 import os
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 
 from weir_local.faults import Faults
 from weir_local.firehose.delivery import DeliveryStream
 from weir_local.http_server import Request, Response, json_response
+from weir_local.message_queue import MessageQueue
 from weir_local.proxy.server import AwsProxy
-from weir_local.spill import SpillQueue
+from weir_local.schedule import Schedule
 from weir_local.stream_mapping.poller import StreamMapping
+
+
+@dataclass(frozen=True, slots=True)
+class Standins:
+    """What the control endpoint speaks for; `proxy` is None in a stack that is not breakable."""
+
+    stream: DeliveryStream
+    scoring: StreamMapping
+    notifying: StreamMapping
+    watchdog: Schedule
+    spill: MessageQueue
+    notices: MessageQueue
+    proxy: AwsProxy | None
 
 
 class ControlServer:
@@ -18,8 +33,6 @@ class ControlServer:
 
     Parameters
     ----------
-    proxy
-        None in a stack that is not breakable.
     counts
         By name; `struck` among them is what the faults count in.
     documents
@@ -28,17 +41,11 @@ class ControlServer:
 
     def __init__(
         self,
-        stream: DeliveryStream,
-        mapping: StreamMapping,
-        spill: SpillQueue,
-        proxy: AwsProxy | None,
+        standins: Standins,
         counts: dict[str, Counter[str]],
         documents: Mapping[str, bytes],
     ) -> None:
-        self._stream = stream
-        self._mapping = mapping
-        self._spill = spill
-        self._proxy = proxy
+        self._standins = standins
         self._counts = counts
         self._documents = documents
         self._routes: dict[tuple[str, str], Callable[[Request], Awaitable[Response]]] = {
@@ -46,6 +53,7 @@ class ControlServer:
             ("POST", "/faults"): self._set_faults,
             ("DELETE", "/faults"): self._clear_faults,
             ("POST", "/flush"): self._flush,
+            ("POST", "/tick"): self._tick,
             ("GET", "/pending"): self._pending,
             ("GET", "/counts"): self._all_counts,
         }
@@ -71,7 +79,7 @@ class ControlServer:
         except ValueError as error:
             return json_response(400, {"error": str(error)})
         beyond = faults.needs_proxy()
-        if beyond and self._proxy is None:
+        if beyond and self._standins.proxy is None:
             problem = f"{beyond} takes a stack that is started as breakable, and this is not"
             return json_response(400, {"error": problem})
         self._put_in_force(faults)
@@ -82,25 +90,39 @@ class ControlServer:
         return json_response(200, {})
 
     def _put_in_force(self, faults: Faults) -> None:
-        self._stream.faults = self._mapping.faults = faults
-        if self._proxy is not None:
-            self._proxy.faults = faults
+        of = self._standins
+        of.stream.faults = of.scoring.faults = of.notifying.faults = faults
+        if of.proxy is not None:
+            of.proxy.faults = faults
 
     async def _flush(self, _request: Request) -> Response:
-        await self._stream.flush()
+        await self._standins.stream.flush()
         return json_response(200, {})
 
+    async def _tick(self, _request: Request) -> Response:
+        done = await self._standins.watchdog.tick()
+        answer = {"error": done.error, "answer": done.payload.decode(errors="replace")}
+        return json_response(200, answer)
+
     async def _pending(self, _request: Request) -> Response:
-        # In the direction that records go: what leaves the spill is seen in the stream after it.
-        spilled = await self._spill.pending()
-        stream_records = await self._mapping.pending()
+        # In the direction that records go: what leaves one is seen in the next.
+        of = self._standins
+        spilled = await of.spill.messages()
+        ticking = of.watchdog.in_flight()
+        stream_records = await of.scoring.pending()
+        alert_records = await of.notifying.pending()
+        notices = await of.notices.messages()
+        in_flight = of.stream.in_flight() + of.scoring.in_flight() + of.notifying.in_flight()
         return json_response(
             200,
             {
-                "spilled_messages": spilled,
-                "firehose_records": self._stream.pending(),
+                "spilled_messages": spilled.visible + spilled.in_flight + spilled.delayed,
+                "firehose_records": of.stream.pending(),
                 "stream_records": stream_records,
-                "in_flight": self._stream.in_flight() + self._mapping.in_flight(),
+                "alert_records": alert_records,
+                "notice_messages": notices.visible + notices.in_flight,
+                "notices_delayed": notices.delayed,
+                "in_flight": in_flight + ticking,
             },
         )
 

@@ -49,7 +49,7 @@ def deploy(session: boto3.Session, built: Path, parameters: Mapping[str, str]) -
     try:
         cloudformation.create_stack(
             StackName=STACK_NAME,
-            TemplateBody=template,
+            TemplateURL=template,
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
             OnFailure="DO_NOTHING",
             Parameters=[
@@ -73,7 +73,10 @@ def deploy(session: boto3.Session, built: Path, parameters: Mapping[str, str]) -
 
 
 def _package(session: boto3.Session, built: Path) -> str:
-    """Upload each folder that the built template names, and return the template naming them."""
+    """Upload each folder that the built template names, and the template; return its URL.
+
+    What `sam build` makes of it is too long for a call (51,200 bytes).
+    """
     s3 = session.client("s3")
     s3.create_bucket(Bucket=_ARTIFACTS)
 
@@ -85,7 +88,9 @@ def _package(session: boto3.Session, built: Path) -> str:
         s3.put_object(Bucket=_ARTIFACTS, Key=key, Body=_zipped(folder))
         return f"{found[1]}s3://{_ARTIFACTS}/{key}"
 
-    return _LOCAL_CODE.sub(upload, (built / "template.yaml").read_text(encoding="utf-8"))
+    template = _LOCAL_CODE.sub(upload, (built / "template.yaml").read_text(encoding="utf-8"))
+    s3.put_object(Bucket=_ARTIFACTS, Key="template.yaml", Body=template.encode())
+    return f"https://s3.amazonaws.com/{_ARTIFACTS}/template.yaml"
 
 
 def _zipped(folder: Path) -> bytes:

@@ -49,7 +49,7 @@ def clean_environment() -> dict[str, str]:
 class Place:
     """Where the emulator is and what the functions under it call instead of it.
 
-    `proxy_url` is what stands before DynamoDB, SQS and S3, or None.
+    `proxy_url` is what stands before DynamoDB, SQS, S3, SNS and EventBridge, or None.
     """
 
     port: int
@@ -93,7 +93,7 @@ def emulator_environment(place: Place, *, auth: bool, time_scale: float) -> Mapp
     }
     if place.proxy_url is not None:
         # The emulator itself calls no service over HTTP: only the functions heed these.
-        for service in ("DYNAMODB", "S3", "SQS"):
+        for service in ("DYNAMODB", "EVENTBRIDGE", "S3", "SNS", "SQS"):
             environment[f"AWS_ENDPOINT_URL_{service}"] = place.proxy_url
     return environment
 

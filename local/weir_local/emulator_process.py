@@ -10,7 +10,8 @@
   TLS.
 - SendMessageBatch and the other batches of SQS are no actions of their own to a policy: who may
   SendMessage may send a batch of them.
-- What a function asks for with ChangeMessageVisibility is scaled, as all waits of the local stack.
+- What a function asks for with ChangeMessageVisibility and DelaySeconds is scaled, as all waits of
+  the local stack.
 
 This file is run by the emulator's own Python, which has nothing of ours, so it imports nothing of
 ours. What it replaces belongs to a version that is pinned.
@@ -132,29 +133,32 @@ iam_actions.extract_iam_action = _action_of_policies
 # ------------------------------------------------------------------ waits, scaled
 
 _scale = float(os.environ.get("WEIR_TIME_SCALE", "1"))
-_change_visibility = sqs._HANDLERS["ChangeMessageVisibility"]  # noqa: SLF001
-_change_visibility_batch = sqs._HANDLERS["ChangeMessageVisibilityBatch"]  # noqa: SLF001
 
 
-def _scaled(request: dict[str, Any]) -> dict[str, Any]:
+def _scaled(request: dict[str, Any], wait: str) -> dict[str, Any]:
     """Return the request with its wait scaled, but not below the second that SQS counts in."""
-    if "VisibilityTimeout" not in request:
+    if request.get(wait) is None:
         return request
-    wait = math.ceil(int(request["VisibilityTimeout"]) * _scale)
-    return {**request, "VisibilityTimeout": wait}
+    return {**request, wait: math.ceil(int(request[wait]) * _scale)}
 
 
-def _change_visibility_scaled(request: dict[str, Any], queue_url: str) -> Any:
-    return _change_visibility(_scaled(request), queue_url)
+def _scale_wait(operation: str, wait: str) -> None:
+    carry_out = sqs._HANDLERS[operation]  # noqa: SLF001
+    carry_out_batch = sqs._HANDLERS[f"{operation}Batch"]  # noqa: SLF001
+
+    def one(request: dict[str, Any], queue_url: str) -> Any:
+        return carry_out(_scaled(request, wait), queue_url)
+
+    def batch(request: dict[str, Any], queue_url: str) -> Any:
+        entries = [_scaled(entry, wait) for entry in request.get("Entries", [])]
+        return carry_out_batch({**request, "Entries": entries}, queue_url)
+
+    sqs._HANDLERS[operation] = one  # noqa: SLF001
+    sqs._HANDLERS[f"{operation}Batch"] = batch  # noqa: SLF001
 
 
-def _change_visibility_batch_scaled(request: dict[str, Any], queue_url: str) -> Any:
-    entries = [_scaled(entry) for entry in request.get("Entries", [])]
-    return _change_visibility_batch({**request, "Entries": entries}, queue_url)
-
-
-sqs._HANDLERS["ChangeMessageVisibility"] = _change_visibility_scaled  # noqa: SLF001
-sqs._HANDLERS["ChangeMessageVisibilityBatch"] = _change_visibility_batch_scaled  # noqa: SLF001
+_scale_wait("ChangeMessageVisibility", "VisibilityTimeout")
+_scale_wait("SendMessage", "DelaySeconds")
 
 if __name__ == "__main__":
     from ministack.app import main  # type: ignore[import-not-found]

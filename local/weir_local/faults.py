@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-FUNCTIONS = ("api", "authorize", "ingest", "respill", "score", "transform")
+FUNCTIONS = (
+    "api", "authorize", "ingest", "notify", "respill", "score", "transform", "watchdog",
+)  # fmt: skip
 
 FIREHOSE_CALLS = {
     "refuse_calls": "Firehose answers ServiceUnavailableException (503)",
@@ -31,13 +33,33 @@ PROXY_CALLS = {
     "s3_throttle": "S3 answers SlowDown (503)",
     "s3_lose_answers": "S3 does what it is asked, and the connection ends unanswered",
     "s3_slow": "the answer of S3 comes late",
+    "sns_refuse": "SNS answers InternalError (500)",
+    "sns_throttle": "SNS answers Throttling (400)",
+    "sns_lose_answers": "SNS does what it is asked, and the connection ends unanswered",
+    "sns_slow": "the answer of SNS comes late",
+    "events_refuse": "EventBridge answers InternalException (500)",
+    "events_throttle": "EventBridge answers ThrottlingException (400)",
+    "events_fail_entries": "some of the entries of a PutEvents fail",
+    "events_lose_answers": "EventBridge does what it is asked, and the connection ends unanswered",
+    "events_slow": "the answer of EventBridge comes late",
     "kill_api": "the api function is killed at a call, before or after it is carried out",
     "kill_authorize": "the authorize function is killed at a call, likewise",
     "kill_ingest": "the ingest function is killed at a call, likewise",
+    "kill_notify": "the notify function is killed at a call, likewise",
     "kill_respill": "the respill function is killed at a call, likewise",
     "kill_score": "the score function is killed at a call, likewise",
+    "kill_watchdog": "the watchdog function is killed at a call, likewise",
 }
 """What befalls a function's other calls; only in a stack that is breakable."""
+
+STREAM_BATCHES = {
+    "fail_invocations": "the invocation for a stream batch fails before it begins",
+    "duplicate_batches": "a stream batch that succeeded is delivered again",
+    "kill_mid_batch": "the function gets a part of the batch and its answer is lost: a timeout",
+    "redeliver_after_partial": "after a partial failure, the whole batch comes again",
+    "reorder_batches": "records of several devices change places; each device's keep theirs",
+}
+"""What befalls the batches of a table's stream, on their way to `score` or `notify`."""
 
 DELIVERIES = {
     "duplicate": "Firehose delivers the record twice",
@@ -45,20 +67,17 @@ DELIVERIES = {
     "kill_transform": "the transform runs, but its answer is lost",
     "kill_transform_process": "the transform is killed while it works",
     "fail_deliveries": "S3 does not take Firehose's object",
-    "fail_invocations": "the invocation for a stream batch fails before it begins",
-    "duplicate_batches": "a stream batch that succeeded is delivered again",
-    "kill_mid_batch": "the function gets a part of the batch and its answer is lost: a timeout",
-    "redeliver_after_partial": "after a partial failure, the whole batch comes again",
-    "reorder_batches": "stream records of several devices change places; each device's keep theirs",
+    **STREAM_BATCHES,
 }
-"""What befalls the delivery of records, by Firehose and by the stream."""
+"""What befalls the delivery of records, by Firehose and by the streams."""
 
 CALLS = FIREHOSE_CALLS | PROXY_CALLS
 RATES = CALLS | DELIVERIES
 """Each is a whole number, for so many next times, or a fraction, for so many of all.
 
 One of `CALLS` may be narrowed to the calls of a function, to an operation, or to both:
-``dynamo_refuse@ingest``, ``kill_score@PutItem``, ``dynamo_throttle@score@BatchGetItem``.
+``dynamo_refuse@ingest``, ``kill_score@PutItem``, ``dynamo_throttle@score@BatchGetItem``. One of
+`STREAM_BATCHES` may be narrowed to the function that they go to: ``kill_mid_batch@notify``.
 """
 
 MOST_SHARDS = 8
@@ -89,8 +108,8 @@ class Faults:
     batches of different devices are delivered at the same time. A late answer comes after
     ``slow_seconds``. A `seed` makes the dice fall the same way again.
 
-    What strikes is counted in `struck`, under the fault's name, and for a call also under the name
-    and the place: ``dynamo_refuse@ingest.BatchWriteItem``.
+    What strikes is counted in `struck`, under the fault's name, and for a call or a batch also
+    under the name and the place: ``dynamo_refuse@ingest.BatchWriteItem``.
 
     >>> faults = Faults.parse({"refuse_calls": 1})
     >>> faults.strikes("refuse_calls"), faults.strikes("refuse_calls")
@@ -151,7 +170,7 @@ class Faults:
     def strikes(self, kind: str, *places: str) -> bool:
         """Tell whether the fault `kind` happens this time; a counted one is used up by it.
 
-        `places` say of a call whose it is, and to which operation.
+        `places` say of a call whose it is, and to which operation, and of a batch whose it is.
         """
         for order in self._orders.get(kind, ()):
             if order.only.issubset(places) and order.falls(self.dice):
@@ -179,9 +198,11 @@ class Faults:
 def _check_kind(kind: str, only: list[str]) -> None:
     if kind not in RATES:
         raise ValueError(f"no fault is called {kind!r}; there are {', '.join(RATES)}")
-    if only and kind not in CALLS:
-        raise ValueError(f"{kind} is not about a function's calls and cannot be narrowed")
+    if only and kind not in CALLS | STREAM_BATCHES:
+        raise ValueError(f"{kind} is not about a function's calls or batches: no function has it")
     for word in only:
+        if kind in STREAM_BATCHES and word not in ("notify", "score"):
+            raise ValueError(f"{kind} befalls the batches of notify and score, not of {word!r}")
         # Operations are in CamelCase, and too many to list.
         if word not in FUNCTIONS and not word[:1].isupper():
             raise ValueError(f"{word!r} is no operation, nor one of {', '.join(FUNCTIONS)}")

@@ -45,6 +45,11 @@ _OUTPUTS = {
     "spill_dead_letters_url": "SpillDeadLettersUrl",
     "lake_bucket": "LakeBucket",
     "failure_bucket": "FailureBucket",
+    "notices_table": "NoticesTable",
+    "notice_queue_url": "NoticeQueueUrl",
+    "notice_dead_letters_url": "NoticeDeadLettersUrl",
+    "alert_topic": "AlertTopic",
+    "alert_bus": "AlertBus",
     "firehose": "LakeStream",
     "ingest_function": "IngestFunction",
     "transform_function": "TransformFunction",
@@ -52,6 +57,8 @@ _OUTPUTS = {
     "authorize_function": "AuthorizeFunction",
     "respill_function": "RespillFunction",
     "api_function": "ApiFunction",
+    "notify_function": "NotifyFunction",
+    "watchdog_function": "WatchdogFunction",
 }
 """The fields of the status that are outputs of the template."""
 
@@ -73,11 +80,13 @@ class StackOptions:
     auth
         Whether the emulator enforces the functions' IAM policies.
     time_scale
-        What waits are multiplied by (Firehose's buffer intervals, a function's own with
-        ChangeMessageVisibility): 0.05 makes a minute three seconds.
+        What waits are multiplied by (Firehose's buffer intervals, the watchdog's, a function's own
+        with ChangeMessageVisibility and DelaySeconds): 0.05 makes a minute three seconds.
     breakable
-        Whether a proxy stands between the functions and DynamoDB, SQS and S3, so that faults can
-        strike there. It costs a hop each call.
+        Whether a proxy stands between the functions and DynamoDB, SQS, S3, SNS and EventBridge, so
+        that faults can strike there. It costs a hop each call.
+    watchdog
+        Whether the watchdog looks by itself; where it does not, `Control.tick_watchdog` lets it.
     source
         The folder with ``template.yaml``.
     """
@@ -87,6 +96,7 @@ class StackOptions:
     auth: bool = False
     time_scale: float = 0.05
     breakable: bool = False
+    watchdog: bool = True
     source: Path = REPOSITORY
 
 
@@ -158,7 +168,7 @@ def _start(options: StackOptions, directory: Path, say: Say) -> StackStatus:
     deployed = deploy(session, built, parameters)
     supplement(session, deployed)
 
-    say("starting the stand-ins for Firehose and the stream mapping")
+    say("starting the stand-ins for Firehose, the stream mappings and the schedule")
     settings = {
         "endpoint_url": endpoint,
         "region": REGION,
@@ -166,8 +176,12 @@ def _start(options: StackOptions, directory: Path, say: Say) -> StackStatus:
         "control_port": control_port,
         "proxy_port": proxy_port if options.breakable else None,
         "delivery_stream": deployed.outputs["LakeStream"],
-        "event_source_mapping": deployed.resources["ScoreMapping"],
+        "score_mapping": deployed.resources["ScoreMapping"],
+        "notify_mapping": deployed.resources["NotifyMapping"],
+        "watchdog_rule": deployed.resources["WatchdogSchedule"],
+        "watchdog": options.watchdog,
         "spill_queue_url": deployed.outputs["SpillQueueUrl"],
+        "notice_queue_url": deployed.outputs["NoticeQueueUrl"],
         "emulator_pid": emulator_pid,
         "workers": str(place.workers),
         "issuer_file": str(directory / ISSUER_FILE),

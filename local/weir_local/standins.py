@@ -12,15 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from weir_local.control_server import ControlServer
+from weir_local.control_server import ControlServer, Standins
 from weir_local.firehose import config as firehose_config
 from weir_local.firehose.api import FirehoseApi
 from weir_local.firehose.delivery import DeliveryStream
 from weir_local.http_server import HttpServer
 from weir_local.issuer import Issuer
+from weir_local.message_queue import MessageQueue
 from weir_local.paths import HOST
 from weir_local.proxy.server import AwsProxy
-from weir_local.spill import SpillQueue
+from weir_local.schedule import Schedule, read_rule
 from weir_local.stream_mapping import config as mapping_config
 from weir_local.stream_mapping.poller import StreamMapping
 from weir_local.wire import Wire
@@ -42,12 +43,16 @@ STREAM_COUNTS = (
     "partial_responses", "retries", "bisects", "records_succeeded", "records_discarded",
     "duplicated_batches", "killed", "redelivered_after_partial", "destination_delivery_failures",
 )  # fmt: skip
-PROXY_COUNTS = ("dynamodb_calls", "sqs_calls", "s3_calls")
+PROXY_COUNTS = ("dynamodb_calls", "sqs_calls", "s3_calls", "sns_calls", "events_calls")
+WATCHDOG_COUNTS = ("ticks", "failures")
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What ``weir_local.stack`` tells the process."""
+    """What ``weir_local.stack`` tells the process.
+
+    `watchdog` is whether the watchdog's rule is followed, or only ticks to order happen.
+    """
 
     endpoint_url: str
     region: str
@@ -55,8 +60,12 @@ class Settings:
     control_port: int
     proxy_port: int | None
     delivery_stream: str
-    event_source_mapping: str
+    score_mapping: str
+    notify_mapping: str
+    watchdog_rule: str
+    watchdog: bool
     spill_queue_url: str
+    notice_queue_url: str
     emulator_pid: int
     workers: str
     issuer_file: str
@@ -74,6 +83,8 @@ async def serve(settings: Settings) -> None:
     counts = {
         "firehose": Counter(dict.fromkeys(FIREHOSE_COUNTS, 0)),
         "stream": Counter(dict.fromkeys(STREAM_COUNTS, 0)),
+        "alerts_stream": Counter(dict.fromkeys(STREAM_COUNTS, 0)),
+        "watchdog": Counter(dict.fromkeys(WATCHDOG_COUNTS, 0)),
         "proxy": Counter(dict.fromkeys(PROXY_COUNTS, 0)),
         "struck": Counter[str](),
     }
@@ -92,15 +103,11 @@ async def serve(settings: Settings) -> None:
         counts["firehose"],
         workers,
     )
-    path = f"/2015-03-31/event-source-mappings/{settings.event_source_mapping}"
-    found = await wire.send("lambda", "GET", path, {}, b"")
-    mapping = StreamMapping(
-        mapping_config.read_config(json.loads(found.body)),
-        wire,
-        settings.time_scale,
-        counts["stream"],
-    )
-    await mapping.begin()
+    scale = settings.time_scale
+    scoring = await _mapping(settings.score_mapping, wire, scale, counts["stream"])
+    notifying = await _mapping(settings.notify_mapping, wire, scale, counts["alerts_stream"])
+    rule = await read_rule(settings.watchdog_rule, wire)
+    watchdog = Schedule(rule, wire, scale, counts["watchdog"])
 
     servers = [HttpServer(FirehoseApi(stream, description, counts["firehose"], workers).handle)]
     await servers[0].start(HOST, settings.firehose_port)
@@ -109,16 +116,21 @@ async def serve(settings: Settings) -> None:
         proxy = AwsProxy(settings.endpoint_url, wire, workers, counts["proxy"])
         servers.append(HttpServer(proxy.handle))
         await servers[1].start(HOST, settings.proxy_port)
-    spill = SpillQueue(settings.spill_queue_url, wire)
+    spill = MessageQueue(settings.spill_queue_url, wire)
+    notices = MessageQueue(settings.notice_queue_url, wire)
     work = [
         asyncio.create_task(stream.run()),
-        asyncio.create_task(mapping.run()),
+        asyncio.create_task(scoring.run()),
+        asyncio.create_task(notifying.run()),
         asyncio.create_task(_watch(settings.endpoint_url)),
     ]
+    if settings.watchdog:
+        work.append(asyncio.create_task(watchdog.run()))
     stopped = asyncio.create_task(stop.wait())
     # The last one: who asks whether the stand-ins are ready asks here.
     documents = Issuer.load(Path(settings.issuer_file)).documents
-    control = ControlServer(stream, mapping, spill, proxy, counts, documents)
+    standins = Standins(stream, scoring, notifying, watchdog, spill, notices, proxy)
+    control = ControlServer(standins, counts, documents)
     servers.append(HttpServer(control.handle))
     await servers[-1].start(HOST, settings.control_port)
     _log.info("ready")
@@ -136,6 +148,18 @@ async def serve(settings: Settings) -> None:
     if proxy is not None:
         proxy.close()
     wire.close()
+
+
+async def _mapping(
+    mapping_id: str, wire: Wire, time_scale: float, counts: Counter[str]
+) -> StreamMapping:
+    """Set up what an event source mapping of the emulator is set to do."""
+    path = f"/2015-03-31/event-source-mappings/{mapping_id}"
+    found = await wire.send("lambda", "GET", path, {}, b"")
+    config = mapping_config.read_config(json.loads(found.body))
+    mapping = StreamMapping(config, wire, time_scale, counts)
+    await mapping.begin()
+    return mapping
 
 
 async def _flush(stream: DeliveryStream) -> None:

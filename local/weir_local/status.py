@@ -41,6 +41,11 @@ class StackStatus:
     spill_dead_letters_url: str
     lake_bucket: str
     failure_bucket: str
+    notices_table: str
+    notice_queue_url: str
+    notice_dead_letters_url: str
+    alert_topic: str
+    alert_bus: str
     firehose: str
     ingest_function: str
     transform_function: str
@@ -48,12 +53,19 @@ class StackStatus:
     authorize_function: str
     respill_function: str
     api_function: str
+    notify_function: str
+    watchdog_function: str
     region: str
     logs: str
     emulator_pid: int
     standins_pid: int
     device_key: str = field(repr=False)
     operator_token: str = field(repr=False)
+
+    @property
+    def console_url(self) -> str:
+        """Where the console is; it takes a token from the fragment ``#token=…``."""
+        return f"{self.api_url}/"
 
 
 def save_status(status: StackStatus, directory: Path) -> None:

@@ -1,7 +1,8 @@
-"""The errors of DynamoDB, SQS and S3 as they answer them; pure.
+"""The errors of DynamoDB, SQS, S3, SNS and EventBridge as they answer them; pure.
 
 Sources: DynamoDB developer guide, "Error handling with DynamoDB"; SQS API reference, "Common
-errors" and the AWS JSON protocol; S3 API reference, "Error responses".
+errors" and the AWS JSON protocol; S3 API reference, "Error responses"; SNS API reference, "Publish"
+and "Common errors"; EventBridge API reference, "PutEvents".
 """
 
 import json
@@ -41,6 +42,14 @@ def error_answer(service: str, fate: Fate, dice: random.Random) -> Response:
         case "sqs":
             message = "The request has failed due to a temporary failure of the server."
             return _json_error(503, "com.amazonaws.sqs#ServiceUnavailable", message)
+        case "sns" if throttles:
+            return _query_error(400, "Sender", "Throttling", "Rate exceeded")
+        case "sns":
+            return _query_error(500, "Receiver", "InternalError", "Internal error. Try again.")
+        case "events" if throttles:
+            return _json_error(400, "ThrottlingException", "Rate exceeded")
+        case "events":
+            return _json_error(500, "InternalException", "An internal error occurred.")
         case _ if throttles:
             return _xml_error(503, "SlowDown", "Please reduce your request rate.")
         case _:
@@ -52,6 +61,15 @@ def _json_error(status: int, code: str, message: str) -> Response:
     body = json.dumps({"__type": code, "message": message}).encode()
     headers = {"content-type": "application/x-amz-json-1.0", "x-amzn-requestid": str(uuid.uuid4())}
     return Response(status, body, headers)
+
+
+def _query_error(status: int, kind: str, code: str, message: str) -> Response:
+    body = (
+        '<ErrorResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/">'
+        f"<Error><Type>{kind}</Type><Code>{code}</Code><Message>{message}</Message></Error>"
+        f"<RequestId>{uuid.uuid4()}</RequestId></ErrorResponse>"
+    ).encode()
+    return Response(status, body, {"content-type": "text/xml"})
 
 
 def _xml_error(status: int, code: str, message: str) -> Response:

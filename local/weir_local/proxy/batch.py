@@ -2,7 +2,8 @@
 
 Sources: DynamoDB API reference, BatchWriteItem and BatchGetItem (UnprocessedItems and
 UnprocessedKeys, with HTTP 200; when nothing at all could be done, the call fails instead); SQS API
-reference, SendMessageBatch (each entry succeeds or fails by itself, with HTTP 200).
+reference, SendMessageBatch, and EventBridge API reference, PutEvents (each entry succeeds or fails
+by itself, with HTTP 200; the answers of PutEvents are in the order of its entries).
 """
 
 import json
@@ -14,16 +15,21 @@ from typing import Any
 FAULTS = {
     "BatchWriteItem": "dynamo_unprocessed",
     "BatchGetItem": "dynamo_unprocessed",
+    "PutEvents": "events_fail_entries",
     "SendMessageBatch": "sqs_fail_entries",
 }
 """The operations that can be carried out in part, and the fault that does it."""
 
+_EVENTS = "events"
 _LEFT = {"BatchWriteItem": "UnprocessedItems", "BatchGetItem": "UnprocessedKeys"}
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """A batch in two parts: the request that goes on, if any does, and what of it is left."""
+    """A batch in two parts: the request that goes on, if any does, and what of it is left.
+
+    Of PutEvents, `left` has each entry's failure by its place.
+    """
 
     forwarded: bytes | None
     member: str
@@ -32,6 +38,12 @@ class Split:
     def merged(self, answer: bytes) -> bytes:
         """Return the answer to the part that went on, with what is left in it."""
         found = json.loads(answer or b"{}")
+        if self.member == _EVENTS:
+            done = found.get("Entries", [])
+            for at in sorted(self.left):
+                done.insert(at, self.left[at])
+            failed = sum("ErrorCode" in one for one in done)
+            return json.dumps({"FailedEntryCount": failed, "Entries": done}).encode()
         if isinstance(self.left, list):
             found.setdefault("Successful", [])
             found[self.member] = [*found.get(self.member, []), *self.left]
@@ -48,7 +60,7 @@ def can_be_split(operation: str, body: bytes) -> bool:
         return False
     if not isinstance(request, dict):
         return False
-    if operation == "SendMessageBatch":
+    if operation in ("SendMessageBatch", "PutEvents"):
         return bool(request.get("Entries"))
     return len(_entries(operation, request)) > 1
 
@@ -62,6 +74,8 @@ def split(operation: str, body: bytes, dice: random.Random) -> Split:
     request = json.loads(body)
     if operation == "SendMessageBatch":
         return _split_messages(request, dice)
+    if operation == "PutEvents":
+        return _split_events(request, dice)
     entries = _entries(operation, request)
     left_out = set(dice.sample(range(len(entries)), dice.randint(1, len(entries) - 1)))
     done = [one for index, one in enumerate(entries) if index not in left_out]
@@ -88,6 +102,15 @@ def _split_messages(request: Mapping[str, Any], dice: random.Random) -> Split:
     ]
     forwarded = json.dumps({**request, "Entries": done}).encode() if done else None
     return Split(forwarded, "Failed", failed)
+
+
+def _split_events(request: Mapping[str, Any], dice: random.Random) -> Split:
+    entries = request["Entries"]
+    left_out = set(dice.sample(range(len(entries)), dice.randint(1, len(entries))))
+    done = [one for index, one in enumerate(entries) if index not in left_out]
+    failure = {"ErrorCode": "InternalFailure", "ErrorMessage": "The entry was made to fail."}
+    forwarded = json.dumps({**request, "Entries": done}).encode() if done else None
+    return Split(forwarded, _EVENTS, dict.fromkeys(left_out, failure))
 
 
 def _entries(operation: str, request: Mapping[str, Any]) -> list[tuple[str, Any]]:

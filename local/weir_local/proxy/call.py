@@ -13,6 +13,7 @@ WORKER = "x-weir-worker"
 """
 
 _SCOPE = re.compile(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/aws4_request")
+_ACTION = re.compile(rb"(?:^|&)Action=(\w+)")
 _OBJECT_OPERATIONS = {
     "DELETE": "DeleteObject",
     "GET": "GetObject",
@@ -42,6 +43,8 @@ def read_call(request: Request) -> Call:
     function, pid = read_worker(request.headers.get(WORKER, ""))
     if service == "s3":
         return Call(service, _s3_operation(request), function, pid)
+    if service == "sns":
+        return Call(service, _query_operation(request), function, pid)
     target = request.headers.get("x-amz-target", "")
     return Call(service, target.rpartition(".")[2], function, pid)
 
@@ -56,6 +59,11 @@ def read_worker(name: str) -> tuple[str, int | None]:
     if not function or not pid.isdecimal():
         return "", None
     return function.removeprefix(f"{STACK_NAME}-"), int(pid)
+
+
+def _query_operation(request: Request) -> str:
+    found = _ACTION.search(request.body)
+    return found[1].decode() if found else ""
 
 
 def _s3_operation(request: Request) -> str:

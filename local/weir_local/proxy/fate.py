@@ -6,7 +6,10 @@ from weir_local.faults import CALLS, Faults
 from weir_local.proxy import batch
 from weir_local.proxy.call import Call
 
-_PREFIXES = {"dynamodb": "dynamo", "sqs": "sqs", "s3": "s3", "firehose": "firehose"}
+_PREFIXES = {
+    "dynamodb": "dynamo", "events": "events", "firehose": "firehose", "s3": "s3", "sns": "sns",
+    "sqs": "sqs",
+}  # fmt: skip
 _OTHER_NAMES = {"firehose_refuse": "refuse_calls", "firehose_throttle": "throttle"}
 
 

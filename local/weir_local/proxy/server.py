@@ -23,7 +23,7 @@ _OF_THE_ANSWER_BEFORE = frozenset(
 
 
 class AwsProxy:
-    """Stands between the functions and DynamoDB, SQS and S3.
+    """Stands between the functions and DynamoDB, SQS, S3, SNS and EventBridge.
 
     A call goes on byte for byte, so that its signature holds. The part of a batch that is carried
     out is signed anew, for the account's root: the function's own rights are not asked for there.

@@ -7,6 +7,7 @@ import time
 from collections import Counter, deque
 
 from weir_local.faults import Faults
+from weir_local.paths import STACK_NAME
 from weir_local.stream_mapping import batches, discard
 from weir_local.stream_mapping.batches import Batch, StreamRecord
 from weir_local.stream_mapping.config import MappingConfig
@@ -40,6 +41,7 @@ class Lane:
         self._window = window
         self._counts = counts
         self._more = asyncio.Event()
+        self._function = config.function_arn.rpartition(":")[2].removeprefix(f"{STACK_NAME}-")
 
     def add(self, record: StreamRecord) -> None:
         """Put a record at the end of the queue."""
@@ -73,10 +75,13 @@ class Lane:
             except TimeoutError:
                 return
 
+    def _strikes(self, fault: str) -> bool:
+        return self.faults.strikes(fault, self._function)
+
     def _reorder(self) -> None:
         """Let the waiting records of several devices change places, if that fault strikes."""
         devices = {batches.partition(record) for record in self.queue}
-        if len(devices) > 1 and self.faults.strikes("reorder_batches"):
+        if len(devices) > 1 and self._strikes("reorder_batches"):
             self.queue = deque(batches.reordered(self.queue, self.faults.dice))
 
     async def _see_through(self, batch: Batch) -> None:
@@ -121,13 +126,13 @@ class Lane:
         first = batches.first_failure(done.payload, batch, report_failures=config.report_failures)
         if first is None:
             self._counts["records_succeeded"] += len(batch.records)
-            if self.faults.strikes("duplicate_batches"):
+            if self._strikes("duplicate_batches"):
                 self._counts["duplicated_batches"] += 1
                 return [batch]
             return []
         self._counts["partial_responses"] += 1
         _log.warning("%d records: failed from the one at %d on", len(batch.records), first)
-        if self.faults.strikes("redeliver_after_partial"):
+        if self._strikes("redeliver_after_partial"):
             self._counts["redelivered_after_partial"] += 1
             return [batch]
         following = batches.after_partial(batch, first, **bounds)  # type: ignore[arg-type]
@@ -136,10 +141,10 @@ class Lane:
 
     async def _invoke(self, batch: Batch) -> Invocation:
         self._counts["invocations"] += 1
-        if self.faults.strikes("fail_invocations"):
+        if self._strikes("fail_invocations"):
             return Invocation("", 200, b'{"errorMessage": "made to fail"}', "Unhandled")
         records = batch.records
-        killed = self.faults.strikes("kill_mid_batch")
+        killed = self._strikes("kill_mid_batch")
         if killed:
             # What a timeout looks like from outside: some of the work is done, nothing is said.
             self._counts["killed"] += 1
