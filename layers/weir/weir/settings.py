@@ -60,7 +60,8 @@ class RespillSettings(msgspec.Struct, frozen=True):
 class ApiSettings(msgspec.Struct, frozen=True):
     """Which tables `api` reads and writes, how many alerts may be false, and who signs operators in.
 
-    `oidc_issuer` and `oidc_client_id` are empty where there is none.
+    `oidc_issuer` and `oidc_client_id` are empty where there is none, and so is `oidc_sign_in` where
+    the issuer's token endpoint is at its own host.
     """
 
     devices_table: str
@@ -72,6 +73,7 @@ class ApiSettings(msgspec.Struct, frozen=True):
     oidc_issuer: str
     oidc_audience: str
     oidc_client_id: str
+    oidc_sign_in: str = ""
 
     @classmethod
     def read(cls, environ: Mapping[str, str] = os.environ) -> Self:
@@ -86,6 +88,7 @@ class ApiSettings(msgspec.Struct, frozen=True):
             environ["OIDC_ISSUER"],
             environ["OIDC_AUDIENCE"],
             environ["OIDC_CLIENT_ID"],
+            environ.get("OIDC_SIGN_IN", ""),
         )
 
 
