@@ -4,102 +4,26 @@ import gzip
 import json
 import shutil
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import boto3
-import httpx
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.integration.local.conftest import APPLICATION
+from tests.integration.local.stack import Stack
 from weir.identity import EVERY_DEVICE, admitted, digest_of
 from weir.storage.device_key_store import DeviceKeyStore
 from weir_local.aws import client
-from weir_local.control import Control
 from weir_local.issuer import Issuer
 from weir_local.paths import REPOSITORY
-from weir_local.processes import is_running
 from weir_local.stack import StackError, StackOptions, down, up
-from weir_local.status import ISSUER_FILE, StackStatus, load_status
-
-APPLICATION = Path(__file__).parent / "application"
+from weir_local.status import ISSUER_FILE, load_status
 
 pytestmark = pytest.mark.skipif(
     not (REPOSITORY / ".tools" / "emulator").exists(), reason="the emulator is not installed"
 )
-
-
-@dataclass
-class Stack:
-    status: StackStatus
-    options: StackOptions
-    control: Control
-
-    def post(self, device: str, sk: str = "1", **more: Any) -> httpx.Response:
-        return self.send(json.dumps({"device_id": device, "sk": sk, **more}).encode())
-
-    def send(self, body: bytes, key: str = "good", **headers: str) -> httpx.Response:
-        """POST `body`; a header's name is given with underscores."""
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        named = {"content-type": "application/json", "authorization": f"Bearer {key}", **named}
-        return self.call("POST", "/v1/readings", content=body, headers=named)
-
-    def call(self, method: str, path: str, **more: Any) -> httpx.Response:
-        url = self.status.api_url + path
-        return httpx.request(method, url, timeout=30, trust_env=False, **more)
-
-    def struck(self, fault: str) -> int:
-        return self.control.counts()["struck"].get(fault, 0)
-
-    def readings(self, device: str) -> dict[str, Any]:
-        found = client(self.status, "dynamodb").query(
-            TableName=self.status.readings_table,
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues={":pk": {"S": device}},
-        )
-        return {item["sk"]["S"]: item for item in found["Items"]}
-
-    def settle(self) -> None:
-        self.control.flush()
-        self.control.wait_idle(30)
-
-    def states(self) -> dict[str, Any]:
-        found = client(self.status, "dynamodb").scan(TableName=self.status.states_table)
-        return {item["pk"]["S"]: json.loads(item["record"]["S"]) for item in found["Items"]}
-
-    def objects(self, bucket: str, prefix: str) -> list[bytes]:
-        s3 = client(self.status, "s3")
-        listed = s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])
-        return [s3.get_object(Bucket=bucket, Key=one["Key"])["Body"].read() for one in listed]
-
-    def lake(self, prefix: str) -> list[Any]:
-        bodies = self.objects(self.status.lake_bucket, prefix)
-        return [json.loads(line) for body in bodies for line in gzip.decompress(body).splitlines()]
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    source = tmp_path_factory.mktemp("source")
-    shutil.copytree(APPLICATION, source, dirs_exist_ok=True)
-    shutil.copy(REPOSITORY / "template.yaml", source)
-    options = StackOptions(
-        directory=source / "local", source=source, auth=True, breakable=True, time_scale=0.01
-    )
-    status = up(options, print)
-    with Control(status.control_url) as control:
-        yield Stack(status, options, control)
-    down(options.directory, print)
-    assert not (options.directory / ISSUER_FILE).exists()
-    assert not is_running(status.emulator_pid)
-    assert not is_running(status.standins_pid)
-
-
-@pytest.fixture(autouse=True)
-def no_faults(stack: Stack) -> Iterator[None]:
-    yield
-    stack.control.clear_faults()
 
 
 def test_a_second_start_returns_the_stack_that_runs(stack: Stack) -> None:

@@ -25,20 +25,28 @@ from weir_local.wire import Wire
 from weir_local.workers import Workers
 
 PID = 4711
+_PUBLISHED = (
+    b'<PublishResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><PublishResult>'
+    b"<MessageId>m</MessageId></PublishResult></PublishResponse>"
+)
 
 
 @dataclass
 class Cloud:
-    """DynamoDB, SQS and S3, each as small as can be."""
+    """DynamoDB, SQS, S3, SNS and EventBridge, each as small as can be."""
 
     items: list[Any] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
     objects: dict[str, bytes] = field(default_factory=dict)
+    told: list[str] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
 
     async def handle(self, request: Request) -> Response:
         self.requests.append(request)
         target = request.headers.get("x-amz-target", "").rpartition(".")[2]
+        if b"Action=Publish" in request.body:
+            self.told.append(request.body.decode())
+            return Response(200, _PUBLISHED, {"content-type": "text/xml"})
         if not target:
             return self._object(request)
         answer = getattr(self, target)(json.loads(request.body))
@@ -59,6 +67,11 @@ class Cloud:
             {"Id": one["Id"], "MessageId": "m", "MD5OfMessageBody": ""} for one in asked["Entries"]
         ]
         return {"Successful": sent}
+
+    def PutEvents(self, asked: Any) -> Any:  # noqa: N802
+        self.told += [one["Detail"] for one in asked["Entries"]]
+        ids = [{"EventId": one["Detail"]} for one in asked["Entries"]]
+        return {"FailedEntryCount": 0, "Entries": ids}
 
     def _object(self, request: Request) -> Response:
         match request.method:
@@ -140,6 +153,12 @@ def send(running: Running, count: int) -> Any:
     return running.client("sqs").send_message_batch(QueueUrl="http://q/q", Entries=entries)
 
 
+def tell(running: Running, count: int) -> Any:
+    one = {"Source": "weir", "DetailType": "t"}
+    entries = [{**one, "Detail": f'"{at}"'} for at in range(count)]
+    return running.client("events").put_events(Entries=entries)
+
+
 def test_a_call_goes_on_byte_for_byte_with_its_signature(running: Running) -> None:
     write(running, "a")
     [request] = running.cloud.requests
@@ -179,6 +198,10 @@ def test_connections_are_kept_open_between_calls(running: Running) -> None:
         ("sqs_throttle", {"ThrottlingException"}, 400),
         ("s3_refuse", {"InternalError"}, 500),
         ("s3_throttle", {"SlowDown"}, 503),
+        ("sns_refuse", {"InternalError"}, 500),
+        ("sns_throttle", {"Throttling"}, 400),
+        ("events_refuse", {"InternalException"}, 500),
+        ("events_throttle", {"ThrottlingException"}, 400),
     ],
 )
 def test_a_refused_call_is_answered_as_the_service_would_and_not_passed_on(
@@ -197,13 +220,15 @@ def test_a_refused_call_is_answered_as_the_service_would_and_not_passed_on(
     assert len(running.cloud.requests) == 1
 
 
-@pytest.mark.parametrize("fault", ["dynamo_lose_answers", "sqs_lose_answers", "s3_lose_answers"])
-def test_a_call_whose_answer_is_lost_was_carried_out(running: Running, fault: str) -> None:
+@pytest.mark.parametrize("service", ["dynamo", "sqs", "s3", "sns", "events"])
+def test_a_call_whose_answer_is_lost_was_carried_out(running: Running, service: str) -> None:
+    fault = f"{service}_lose_answers"
     running.proxy.faults = Faults.parse({fault: 1})
     with pytest.raises(ConnectionClosedError):
         call_of(running, fault)
     cloud = running.cloud
-    assert [bool(cloud.items), bool(cloud.messages), bool(cloud.objects)].count(True) == 1
+    done = [cloud.items, cloud.messages, cloud.objects, cloud.told]
+    assert [bool(one) for one in done].count(True) == 1
 
 
 def call_of(running: Running, fault: str) -> None:
@@ -215,6 +240,10 @@ def call_of(running: Running, fault: str) -> None:
             send(running, 1)
         case "s3":
             running.client("s3").put_object(Bucket="b", Key="a", Body=b"1")
+        case "sns":
+            running.client("sns").publish(TopicArn="arn:topic", Message="a")
+        case "events":
+            tell(running, 1)
 
 
 def test_a_late_answer_comes_all_the_same(running: Running) -> None:
@@ -252,6 +281,19 @@ def test_entries_of_a_batch_of_messages_can_fail_and_the_others_are_sent(running
         assert len(running.cloud.messages) == 4 - len(answer["Failed"])
         assert len(answer.get("Successful", [])) == len(running.cloud.messages)
     assert set(outcomes) <= {1, 2, 3, 4}
+
+
+def test_entries_of_a_put_of_events_can_fail_each_in_its_place(running: Running) -> None:
+    running.proxy.faults = Faults.parse({"events_fail_entries": 20})
+    for _ in range(20):
+        running.cloud.told.clear()
+        answer = tell(running, 4)
+        failed = [at for at, one in enumerate(answer["Entries"]) if "ErrorCode" in one]
+        assert len(failed) == answer["FailedEntryCount"] > 0
+        assert running.cloud.told == [f'"{at}"' for at in range(4) if at not in failed]
+        assert all(
+            one.get("EventId", f'"{at}"') == f'"{at}"' for at, one in enumerate(answer["Entries"])
+        )
 
 
 def test_a_function_is_killed_at_its_call_which_was_carried_out_or_not(running: Running) -> None:

@@ -44,6 +44,14 @@ def test_a_fault_may_be_narrowed_to_a_function_to_an_operation_or_to_both() -> N
     assert not faults.strikes("dynamo_slow", "api", "Query")
 
 
+def test_a_fault_of_a_stream_s_batches_may_be_narrowed_to_whose_they_are() -> None:
+    faults = Faults.parse({"kill_mid_batch@notify": 1.0, "duplicate_batches": 1.0})
+    assert not faults.strikes("kill_mid_batch", "score")
+    assert faults.strikes("kill_mid_batch", "notify")
+    assert faults.strikes("duplicate_batches", "score")
+    assert faults.struck["kill_mid_batch@notify"] == faults.struck["kill_mid_batch"] == 1
+
+
 def test_one_fault_may_be_ordered_for_several_places() -> None:
     faults = Faults.parse({"kill_score@PutItem": 1, "kill_score@Query": 1})
     calls = ["Query", "PutItem", "Query", "PutItem"]
@@ -84,7 +92,8 @@ def test_every_fault_can_be_ordered() -> None:
 @pytest.mark.parametrize(
     "wanted",
     [{"nonsense": 1}, {"duplicate": -1}, {"duplicate": 1.5}, {"duplicate": True}, [],
-     {"dynamo_refuse@ingester": 1}, {"duplicate@ingest": 1}, {"dynamo_refuse@": 1},
+     {"dynamo_refuse@ingester": 1}, {"kill_mid_batch@ingest": 1}, {"kill_mid_batch@PutItem": 1},
+     {"duplicate@ingest": 1}, {"dynamo_refuse@": 1},
      {"split_shards": 0}, {"split_shards": 9}, {"split_shards": 0.5}, {"slow_seconds": -1},
      {"slow_seconds": True}, {"duplicate": float("nan")},
      {"fail_records": 2}, {"fail_records": ["1"]}, {"seed": 0.5}],

@@ -60,6 +60,13 @@ def test_an_operation_of_s3_is_known_by_its_method_and_path(
     assert read_call(request("s3", method, path)).operation == operation
 
 
+def test_an_operation_of_sns_is_known_by_its_body() -> None:
+    unread = request("sns")
+    body = b"TopicArn=arn%3Atopic&Message=Action%3DNo&Action=Publish&Version=2010-03-31"
+    found = read_call(Request(unread.method, unread.path, unread.headers, body))
+    assert (found.service, found.operation) == ("sns", "Publish")
+
+
 @pytest.mark.parametrize("name", ["", "ingest", ".12", "ingest.", "ingest.x", "ingest.-1"])
 def test_what_names_no_worker_is_nobody_and_cannot_be_killed(name: str) -> None:
     assert read_worker(name) == ("", None)
@@ -69,7 +76,8 @@ def test_what_names_no_worker_is_nobody_and_cannot_be_killed(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("service", "prefix"), [("dynamodb", "dynamo"), ("sqs", "sqs"), ("s3", "s3")]
+    ("service", "prefix"),
+    [("dynamodb", "dynamo"), ("sqs", "sqs"), ("s3", "s3"), ("sns", "sns"), ("events", "events")],
 )
 @pytest.mark.parametrize(
     ("fault", "fate"),
@@ -84,7 +92,7 @@ def test_a_fault_befalls_the_calls_of_its_service_only(
     service: str, prefix: str, fault: str, fate: Fate
 ) -> None:
     faults = Faults.parse({f"{prefix}_{fault}": 1})
-    others = {"dynamodb", "sqs", "s3", "firehose"} - {service}
+    others = {"dynamodb", "sqs", "s3", "firehose", "sns", "events"} - {service}
     for other in others:
         assert decide(Call(other, "Any", "ingest", 1), b"", faults) is Fate.PASS
     assert decide(Call(service, "Any", "ingest", 1), b"", faults) is fate
@@ -208,6 +216,19 @@ def test_of_a_batch_of_messages_each_is_sent_or_failed_and_all_may_fail(seed: in
     both = [one["Id"] for one in answer["Successful"] + answer["Failed"]]
     assert sorted(both) == [one["Id"] for one in MESSAGES]
     assert all(one in MESSAGES for one in sent)
+
+
+@given(seed=st.integers(min_value=0, max_value=2**32))
+def test_of_a_put_of_events_each_is_put_or_failed_in_its_own_place(seed: int) -> None:
+    events = [{"Source": "weir", "Detail": str(at)} for at in range(4)]
+    part = split("PutEvents", body(Entries=events), random.Random(seed))
+    sent = json.loads(part.forwarded)["Entries"] if part.forwarded else []
+    answered = body(Entries=[{"EventId": one["Detail"]} for one in sent]) if sent else b""
+    answer = json.loads(part.merged(answered))
+    places = [one.get("EventId") for one in answer["Entries"]]
+    assert len(places) == 4
+    assert all(place in (None, str(at)) for at, place in enumerate(places))
+    assert places.count(None) == answer["FailedEntryCount"] == 4 - len(sent) > 0
 
 
 def test_a_batch_that_cannot_fail_in_part_is_not_struck() -> None:
