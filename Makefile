@@ -114,6 +114,10 @@ check: setup ## Formatting, lint, types, the template, and the committed require
 bench: setup ## Measure the hot paths, with ratios against a floor and a peer (JSON=path writes figures)
 	@$(BIN)/python -m benchmarks $(if $(JSON),--json "$(JSON)")
 
+.PHONY: bench-alerts
+bench-alerts: setup ## Measure alerts: how soon seen, told once, a storm, a week's chart (JSON=path)
+	@$(BIN)/python -m benchmarks.alerts $(if $(JSON),--json "$(JSON)")
+
 .PHONY: bench-detector
 bench-detector: $(STAMPS)/bench ## Measure detection: NAB, peers, µs a point (DATA=../shared/data, JSON=path)
 	@.tools/bench/bin/python -m benchmarks.detector "$(or $(DATA),../shared/data)" \
