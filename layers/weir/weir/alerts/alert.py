@@ -27,8 +27,14 @@ type EntryKind = Literal[
 
 VERDICTS: Final[tuple[Verdict, ...]] = ("true", "false", "benign")
 
-MOST_ENTRIES: Final = 200
+MOST_ENTRIES: Final = 64
 """So many entries of its history an alert keeps: the first, and then the newest."""
+
+MAX_NOTE: Final = 1000
+"""So many characters an alert keeps of a note, and of why it opened."""
+
+MAX_BY: Final = 128
+"""So many characters it keeps of a person's name: at most, an alert is then a 300 KB item."""
 
 SILENCE: Final = "!silence"
 """What stands in the place of the metric in a silence alert's keys; its metric is the device."""

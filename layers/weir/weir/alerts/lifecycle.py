@@ -11,6 +11,7 @@ that happen at once, each happens, one after the other.
 """
 
 from collections.abc import Sequence
+from itertools import dropwhile
 from typing import Final
 
 from msgspec.structs import replace
@@ -26,6 +27,8 @@ from weir.alerts.alarm import (
     severity_of,
 )
 from weir.alerts.alert import (
+    MAX_BY,
+    MAX_NOTE,
     MOST_ENTRIES,
     Alert,
     AlertKey,
@@ -39,161 +42,170 @@ from weir.alerts.alert import (
 SILENCE_SCORE: Final = 0.8
 """A silence has no score; its alert is a major one."""
 
-_KINDS: Final[dict[type[Fact], EntryKind]] = {
-    Opened: "opened",
-    Followed: "rose",
-    Cleared: "cleared",
-    Reopened: "reopened",
-    Withdrawn: "withdrawn",
-}
+# ------------------------------------------------------------------ what the readings tell
 
 
 def tell(
     alert: Alert | None, device_id: str, facts: Sequence[Fact], basis: int, kind: Kind = "anomaly"
 ) -> Alert | None:
-    """The alert after `facts`, all of it and in order; None while there is none.
+    """The alert after `facts`, all of it and in order of time; None while there is none.
 
-    `facts` come from a fold that began at the checkpoint of version `basis`. Those that the alert
-    has in its history already change nothing, those from an older basis than its own neither, and
-    if their basis is newer, the alert is in the end open or cleared as the last of them says.
+    `basis` is the version of the checkpoint that says them. Facts of an older one than the alert's
+    are out of date and change nothing; of the same, those that were told already don't. Facts of a
+    newer one hold: where they tell the past anew, as after a rewind, the alert stands in the end
+    as they say, without going once more through what it went through.
     """
-    newer = alert is not None and basis > alert.basis
-    if alert is not None and basis < alert.basis:
+    for at, fact in enumerate(facts):
+        if alert is None and isinstance(fact, Opened):
+            return _told_on(_opened(device_id, fact, basis, kind), facts[at + 1 :])
+    if alert is None or not facts or basis < alert.basis:
         return alert
+    if basis == alert.basis:
+        return _told_on(alert, facts)
+    return _told_anew(replace(alert, basis=basis), facts)
+
+
+def _told_on(alert: Alert, facts: Sequence[Fact]) -> Alert:
     for fact in facts:
-        if alert is None:
-            if isinstance(fact, Opened):
-                alert = _opened(device_id, fact, basis, kind)
-        elif not _is_known(alert, fact):
-            alert = _changed(alert, fact, newer=newer)
-    if alert is None or not newer:
-        return alert
-    # What another order of the readings had told last may not be what this one does.
-    last = facts[-1]
-    should_be_open = not isinstance(last, Cleared | Withdrawn)
-    if alert.is_open != should_be_open:
-        alert = _turned(alert, last)
-    return replace(alert, basis=basis)
+        if _is_news(alert, fact):
+            alert = _after(alert, fact)
+    return alert
 
 
-def _is_known(alert: Alert, fact: Fact) -> bool:
-    if isinstance(fact, Followed):
-        return False
-    kind = _KINDS[type(fact)]
-    return any(entry.kind == kind and entry.at == fact.at for entry in alert.history)
+def _is_news(alert: Alert, fact: Fact) -> bool:
+    """Whether a fact goes on from where the alert stands."""
+    match fact:
+        case Opened():
+            return False
+        case Followed():
+            return alert.is_open and fact.at > alert.last_seen
+        case Cleared():
+            return alert.is_open and fact.at >= alert.last_seen
+        case Reopened():
+            return not alert.is_open and not alert.withdrawn and fact.at > _told_to(alert)
+        case Withdrawn():
+            return not alert.withdrawn
+
+
+def _told_anew(alert: Alert, facts: Sequence[Fact]) -> Alert:
+    first, told_to = facts[0], _told_to(alert)
+    if isinstance(first, Opened):
+        alert = _explained(alert, first)
+    news = list(dropwhile(lambda fact: fact.at <= told_to, facts))
+    past = facts[: len(facts) - len(news)]
+    for fact in (*past[-1:], *news):
+        alert = _after(alert, fact)
+    return alert
+
+
+def _told_to(alert: Alert) -> int:
+    """The time of the reading that was told of last."""
+    return alert.last_seen if alert.ended_at is None else alert.ended_at
 
 
 def _opened(device_id: str, fact: Opened, basis: int, kind: Kind) -> Alert:
-    severity = severity_of(fact.score)
-    return Alert(
+    bare = Alert(
         AlertKey(device_id, fact.onset, fact.metric, kind),
         "OPEN",
-        severity,
+        severity_of(fact.score),
         fact.score,
         peak=fact.score,
         peak_ts=fact.onset,
         last_seen=fact.onset,
         count=1,
-        because=fact.because,
+        basis=basis,
+    )
+    return _with(_explained(bare, fact), "opened", fact.onset)
+
+
+def _explained(alert: Alert, fact: Opened) -> Alert:
+    return replace(
+        alert,
+        score=fact.score,
+        because=fact.because[:MAX_NOTE],
         value=fact.value,
         expected=fact.expected,
         low=fact.low,
         high=fact.high,
-        history=(Entry(1, "opened", fact.onset, severity),),
-        basis=basis,
     )
 
 
-def _changed(alert: Alert, fact: Fact, *, newer: bool) -> Alert:
+def _after(alert: Alert, fact: Fact) -> Alert:
+    """The alert as it stands after a fact, however it stood before."""
     match fact:
         case Opened():
-            return alert
+            course = _on_course(alert, fact.score, fact.onset, fact.onset, 1)
+            return _going_on(alert, course, fact.at)
         case Followed():
-            return _followed(alert, fact, newer=newer)
-        case Cleared():
-            return _cleared(alert, fact)
+            course = _on_course(alert, fact.peak, fact.peak_ts, fact.at, fact.count)
+            return _going_on(alert, course, fact.at)
         case Reopened():
-            return _reopened(alert, fact) if not alert.is_open else alert
-        case Withdrawn():
-            return _withdrawn(alert, fact) if not alert.withdrawn else alert
-
-
-def _turned(alert: Alert, last: Fact) -> Alert:
-    match last:
+            course = _on_course(alert, fact.peak, fact.peak_ts, fact.at, fact.count)
+            return _going_on(alert, course, fact.at, fact.because)
         case Cleared():
-            return _cleared(alert, last)
+            course = _on_course(alert, fact.peak, fact.peak_ts, fact.last_seen, fact.count)
+            return _cleared(alert, course, fact.ended_at)
         case Withdrawn():
-            return _withdrawn(alert, last)
-        case Opened():
-            because = Reopened(
-                last.metric, last.onset, alert.last_seen, alert.peak, alert.peak_ts, alert.count
-            )
-            return _reopened(alert, because)
-        case Followed():
-            because = Reopened(
-                last.metric, last.onset, last.at, last.peak, last.peak_ts, last.count
-            )
-            return _reopened(alert, because)
-        case Reopened():
-            return _reopened(alert, last)
+            return _withdrawn(alert, fact.at)
 
 
-def _followed(alert: Alert, fact: Followed, *, newer: bool) -> Alert:
-    if not newer and fact.count <= alert.count:
-        return alert  # told again
-    course = replace(
-        alert, peak=fact.peak, peak_ts=fact.peak_ts, last_seen=fact.at, count=fact.count
-    )
-    if not alert.is_open:
-        return course
-    return _risen(course, fact.at)
-
-
-def _risen(alert: Alert, at: int) -> Alert:
-    severity = severity_of(alert.peak)
-    if SEVERITIES.index(severity) <= SEVERITIES.index(alert.severity):
-        return alert
-    return _with(replace(alert, severity=severity), "rose", at)
-
-
-def _cleared(alert: Alert, fact: Cleared) -> Alert:
-    rising = replace(
+def _on_course(alert: Alert, peak: float, peak_ts: int, last_seen: int, count: int) -> Alert:
+    """The alert with another course; the severity is always that of the peak."""
+    return replace(
         alert,
-        peak=fact.peak,
-        peak_ts=fact.peak_ts,
-        last_seen=fact.last_seen,
-        count=fact.count,
+        severity=severity_of(peak),
+        peak=peak,
+        peak_ts=peak_ts,
+        last_seen=last_seen,
+        count=count,
     )
-    if not alert.is_open:
-        return replace(rising, ended_at=fact.ended_at, severity=severity_of(fact.peak))
-    risen = _risen(rising, fact.peak_ts)
-    ended = replace(risen, state="CLEARED", ended_at=fact.ended_at)
-    return _with(ended, "cleared", fact.ended_at)
 
 
-def _reopened(alert: Alert, fact: Reopened) -> Alert:
-    opened = replace(
-        alert,
+def _going_on(alert: Alert, course: Alert, at: int, because: str = "") -> Alert:
+    if alert.is_open:
+        return _risen(alert, course)
+    reopened = replace(
+        course,
         state="OPEN",
         ended_at=None,
         withdrawn=False,
-        severity=severity_of(fact.peak),
-        peak=fact.peak,
-        peak_ts=fact.peak_ts,
-        last_seen=fact.at,
-        count=fact.count,
         acknowledged=False,
         acknowledged_by="",
         acknowledged_at=None,
     )
-    return _with(opened, "reopened", fact.at, note=fact.because)
+    return _with(reopened, "reopened", at, note=because)
 
 
-def _withdrawn(alert: Alert, fact: Withdrawn) -> Alert:
-    ended = replace(
-        alert, state="CLEARED", withdrawn=True, ended_at=alert.ended_at or max(fact.at, alert.onset)
-    )
-    return _with(ended, "withdrawn", fact.at, note="readings that came late explain it")
+def _risen(alert: Alert, course: Alert) -> Alert:
+    if SEVERITIES.index(course.severity) > SEVERITIES.index(alert.severity):
+        return _with(course, "rose", course.peak_ts)
+    return course
+
+
+def _cleared(alert: Alert, course: Alert, ended_at: int) -> Alert:
+    if alert.is_open:
+        course = _risen(alert, course)
+    ended = replace(course, state="CLEARED", ended_at=ended_at, withdrawn=False)
+    # That it ended at another time than was told is no transition; that it was, after all, is.
+    return _with(ended, "cleared", ended_at) if alert.is_open or alert.withdrawn else ended
+
+
+def _withdrawn(alert: Alert, at: int) -> Alert:
+    if alert.withdrawn:
+        return alert
+    ended_at = max(at, alert.onset) if alert.ended_at is None else alert.ended_at
+    ended = replace(alert, state="CLEARED", ended_at=ended_at, withdrawn=True)
+    return _with(ended, "withdrawn", at, note="readings that came late explain it")
+
+
+def silence_opened(onset: int, because: str) -> Opened:
+    """The fact that a device fell silent: it was last heard at `onset`."""
+    return Opened("*", onset, SILENCE_SCORE, because)
+
+
+def silence_cleared(onset: int, heard: int) -> Cleared:
+    """The fact that a device that was last heard at `onset` was heard again at `heard`."""
+    return Cleared("*", onset, max(heard, onset), SILENCE_SCORE, onset, onset)
 
 
 # ------------------------------------------------------------------ what people do
@@ -203,7 +215,7 @@ def acknowledge(alert: Alert, by: str, now: int, note: str = "") -> Alert:
     """The alert, acknowledged; as it was if it is."""
     if alert.acknowledged:
         return alert
-    seen = replace(alert, acknowledged=True, acknowledged_by=by, acknowledged_at=now)
+    seen = replace(alert, acknowledged=True, acknowledged_by=by[:MAX_BY], acknowledged_at=now)
     return _with(seen, "acknowledged", now, by=by, note=note)
 
 
@@ -219,7 +231,10 @@ def snooze(alert: Alert, until: int, by: str, now: int) -> Alert:
 
 
 def end_snooze(alert: Alert, now: int) -> Alert:
-    """The alert when its snooze has ended; as it was if that has not."""
+    """The alert when its snooze has ended; as it was if that has not.
+
+    It is a transition only of an alert that is open: then there is something to be told.
+    """
     if alert.snoozed_until is None or now < alert.snoozed_until:
         return alert
     awake = replace(alert, snoozed_until=None)
@@ -228,26 +243,16 @@ def end_snooze(alert: Alert, now: int) -> Alert:
 
 def judge(alert: Alert, verdict: Verdict, note: str, by: str, now: int) -> Alert:
     """The alert with a person's feedback, in place of any before; as it was if that says so."""
-    old = alert.feedback
-    if old is not None and (old.verdict, old.note, old.by) == (verdict, note, by):
+    old, new = alert.feedback, Feedback(verdict, by[:MAX_BY], now, note[:MAX_NOTE])
+    if old is not None and replace(old, at=now) == new:
         return alert
-    judged = replace(alert, feedback=Feedback(verdict, by, now, note))
-    return _with(judged, "feedback", now, by=by, note=f"{verdict}: {note}" if note else verdict)
+    said = f"{verdict}: {note}" if note else verdict
+    return _with(replace(alert, feedback=new), "feedback", now, by=by, note=said)
 
 
 def _with(alert: Alert, kind: EntryKind, at: int, *, by: str = "", note: str = "") -> Alert:
-    entry = Entry(alert.transitions + 1, kind, at, alert.severity, by, note)
+    entry = Entry(alert.transitions + 1, kind, at, alert.severity, by[:MAX_BY], note[:MAX_NOTE])
     history = (*alert.history, entry)
     if len(history) > MOST_ENTRIES:
         history = (history[0], *history[2:])
     return replace(alert, history=history)
-
-
-def silence_opened(onset: int, because: str) -> Opened:
-    """The fact that a device fell silent: it was last heard at `onset`."""
-    return Opened("*", onset, SILENCE_SCORE, because)
-
-
-def silence_cleared(onset: int, heard: int) -> Cleared:
-    """The fact that a device that was last heard at `onset` was heard again at `heard`."""
-    return Cleared("*", onset, heard, SILENCE_SCORE, onset, onset)

@@ -2,12 +2,15 @@
 
 pk "pump-7"   sk "<onset, 13 digits>#<metric>", or "<onset, 13 digits>!silence"
 index by_state: state "OPEN" or "CLEARED", onset_key "<onset, 13 digits>#<device>#<metric>"
-index by_snooze: snoozed "1" while an open alert is, snoozed_until (epoch ms)
+index by_snooze: snoozed "1" while it is, snoozed_until (epoch ms)
 
 An item is written whole, over the revision that it was made from: whoever comes second makes the
-change anew, from what the first one wrote.
+change anew, from what the first one wrote. A call that fails, or is throttled for longer than the
+client's own retries last, raises what botocore raises.
 """
 
+import random
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
@@ -22,7 +25,10 @@ BY_STATE: Final = "by_state"
 BY_SNOOZE: Final = "by_snooze"
 SNOOZED: Final = "1"
 
-_ATTEMPTS: Final = 10
+_ATTEMPTS: Final = 12
+_BASE_S: Final = 0.005
+_CAP_S: Final = 0.5
+_LAST_ONSET: Final = 10**13 - 1
 _NUMBERS: Final = ("value", "expected", "low", "high")
 """What an alert of the device as a whole has none of."""
 
@@ -43,10 +49,18 @@ class AlertPage(msgspec.Struct, frozen=True):
 class AlertStore:
     """Keeps alerts so that no transition is lost, and telling one again changes nothing."""
 
-    def __init__(self, dynamodb: Any, table: str, *, retention_s: int = 0) -> None:
+    def __init__(
+        self,
+        dynamodb: Any,
+        table: str,
+        *,
+        retention_s: int = 0,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._dynamodb = dynamodb
         self._table = table
         self._retention_s = retention_s
+        self._sleep = sleep
 
     # -------------------------------------------------------------- changes
 
@@ -55,7 +69,8 @@ class AlertStore:
     ) -> None:
         """Write what `facts` make of the device's alerts; each alert changes once.
 
-        See `weir.alerts.lifecycle.tell`. Raises `AlertMoved`.
+        See `weir.alerts.lifecycle.tell`. A new alert is one write, a change is a read and a write.
+        Raises `AlertMoved`; what was written by then may be told again.
         """
         by_alert: dict[AlertKey, list[Fact]] = {}
         for fact in facts:
@@ -70,7 +85,8 @@ class AlertStore:
     def change(self, key: AlertKey, change: Callable[[Alert], Alert]) -> Alert:
         """Change an alert; return it as it is then.
 
-        `change` is called again when others were faster. Raises `NoSuchAlert` or `AlertMoved`.
+        `change` is called again when others were faster, and on what it made itself if the answer
+        to that was lost: it must leave what it made as it is. Raises `NoSuchAlert` or `AlertMoved`.
         """
         changed = self._change(key, lambda old: None if old is None else change(old))
         if changed is None:
@@ -80,7 +96,9 @@ class AlertStore:
     def _change(
         self, key: AlertKey, change: Callable[[Alert | None], Alert | None]
     ) -> Alert | None:
-        for _ in range(_ATTEMPTS):
+        for attempt in range(_ATTEMPTS):
+            if attempt:  # full jitter, as in `weir.storage.retry`
+                self._sleep(random.uniform(0.0, min(_CAP_S, _BASE_S * 2**attempt)))
             old = self.get(key)
             new = change(old)
             if new is None or new == old:
@@ -130,21 +148,17 @@ class AlertStore:
         after: AlertKey | None = None,
         limit: int = 100,
     ) -> AlertPage:
-        """One page of the alerts in `state` with an onset from `since` to `until`, newest first."""
-        return self._page(
-            {
-                "IndexName": BY_STATE,
-                "KeyConditionExpression": "#state = :state AND onset_key BETWEEN :since AND :until",
-                "ExpressionAttributeNames": {"#state": "state"},
-                "ExpressionAttributeValues": {
-                    ":state": {"S": state},
-                    ":since": {"S": f"{max(since, 0):013d}"},
-                    ":until": {"S": _end(until)},
-                },
-            },
-            {} if after is None else _index_key(state, after),
-            limit,
-        )
+        """One page of the alerts in `state` with an onset from `since` to `until`, newest first.
+
+        `limit` is at least 1. The index is a moment behind the table.
+        """
+        query = {
+            "IndexName": BY_STATE,
+            "KeyConditionExpression": "#state = :partition AND onset_key BETWEEN :first AND :last",
+            "ExpressionAttributeNames": {"#state": "state"},
+        }
+        start = None if after is None else _index_key(state, after)
+        return self._page(query, state, since, until, after, start, limit)
 
     def page_of_device(
         self,
@@ -155,20 +169,16 @@ class AlertStore:
         after: AlertKey | None = None,
         limit: int = 100,
     ) -> AlertPage:
-        """One page of a device's alerts with an onset from `since` to `until`, newest first."""
-        return self._page(
-            {
-                "KeyConditionExpression": "pk = :device AND sk BETWEEN :since AND :until",
-                "ExpressionAttributeValues": {
-                    ":device": {"S": device_id},
-                    ":since": {"S": f"{max(since, 0):013d}"},
-                    ":until": {"S": _end(until)},
-                },
-                "ConsistentRead": True,
-            },
-            {} if after is None else _key(after),
-            limit,
-        )
+        """One page of a device's alerts with an onset from `since` to `until`, newest first.
+
+        `limit` is at least 1. Strongly consistent.
+        """
+        query = {
+            "KeyConditionExpression": "pk = :partition AND sk BETWEEN :first AND :last",
+            "ConsistentRead": True,
+        }
+        start = None if after is None else _key(after)
+        return self._page(query, device_id, since, until, after, start, limit)
 
     def of_state(
         self, state: State, *, since: int = 0, until: int | None = None
@@ -194,7 +204,7 @@ class AlertStore:
                 return iter(reversed(found))
 
     def snoozed_until(self, now: int, limit: int = 100) -> Sequence[AlertKey]:
-        """The open alerts whose snooze ended at `now` or before, at most `limit` of them."""
+        """The alerts whose snooze ended at `now` or before, at most `limit` of them."""
         answer = self._dynamodb.query(
             TableName=self._table,
             IndexName=BY_SNOOZE,
@@ -204,22 +214,41 @@ class AlertStore:
         )
         return [AlertKey.of_item(item["pk"]["S"], item["sk"]["S"]) for item in answer["Items"]]
 
-    def _page(self, query: _Item, start: _Item, limit: int) -> AlertPage:
-        if start:
+    def _page(
+        self,
+        query: _Item,
+        partition: str,
+        since: int,
+        until: int | None,
+        after: AlertKey | None,
+        start: _Item | None,
+        limit: int,
+    ) -> AlertPage:
+        """One page of a partition; `start` is the key of `after`."""
+        first = max(since, 0)
+        last = _LAST_ONSET if until is None else min(until, _LAST_ONSET)
+        if after is not None and after.onset > last:
+            start = None  # DynamoDB takes no start outside the range, and the range begins after it
+        if first > last or (after is not None and after.onset < first):
+            return AlertPage((), None)
+        if start is not None:
             query["ExclusiveStartKey"] = start
         answer = self._dynamodb.query(
-            TableName=self._table, ScanIndexForward=False, Limit=limit, **query
+            TableName=self._table,
+            ExpressionAttributeValues={
+                ":partition": {"S": partition},
+                ":first": {"S": f"{first:013d}"},
+                ":last": {"S": f"{last:013d}\x7f"},  # after all keys that begin with the onset
+            },
+            ScanIndexForward=False,
+            Limit=limit,
+            **query,
         )
-        last = answer.get("LastEvaluatedKey")
+        end = answer.get("LastEvaluatedKey")
         return AlertPage(
             [alert_of(item) for item in answer["Items"]],
-            AlertKey.of_item(last["pk"]["S"], last["sk"]["S"]) if last else None,
+            AlertKey.of_item(end["pk"]["S"], end["sk"]["S"]) if end else None,
         )
-
-
-def _end(until: int | None) -> str:
-    """What sorts after every key with an onset up to `until`."""
-    return ":" if until is None else f"{max(until, 0):013d}\x7f"
 
 
 def _key(key: AlertKey) -> _Item:
@@ -270,7 +299,7 @@ def item_of(alert: Alert, *, expires_at: int) -> _Item:
         item["withdrawn"] = {"BOOL": True}
     if alert.feedback is not None:
         item["feedback"] = {"S": msgspec.json.encode(alert.feedback).decode()}
-    if alert.is_open and alert.snoozed_until is not None:
+    if alert.snoozed_until is not None:
         item["snoozed"] = {"S": SNOOZED}
     return item
 
