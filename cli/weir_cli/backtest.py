@@ -34,8 +34,8 @@ class Watcher(Protocol):
         """The detector was at `state` when `value` came at `ts` (epoch ms), and scored it so."""
         ...
 
-    def alerted(self, change: Fact) -> None:
-        """An alert began or ended."""
+    def alerted(self, fact: Fact) -> None:
+        """An alert began, went on or ended."""
         ...
 
 
@@ -130,15 +130,15 @@ def _score(
         series = Series((ts,), (value,), (1,))
         folded = detector.fold(state, series.times, series.values)
         write((time_text, value_text, repr(folded.scores[0])))
-        changes: list[Fact] = []
+        facts: list[Fact] = []
         watched = MetricWatch(VALUE_COLUMN, series, state, folded, detector, rule)
-        alarm = watched.run(alarm, NEVER, changes)
+        alarm = watched.run(alarm, NEVER, facts)
         if watcher is not None:
             watcher.scored(state, ts, value, folded.weekly[0])
-        for change in changes:
-            outcome.alerts += isinstance(change, Opened)
+        for fact in facts:
+            outcome.alerts += isinstance(fact, Opened)
             if watcher is not None:
-                watcher.alerted(change)
+                watcher.alerted(fact)
         state = folded.state
     return outcome
 

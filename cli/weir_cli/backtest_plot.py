@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from weir.alerts.alarm import Fact, Opened
+from weir.alerts.alarm import Cleared, Fact, Opened, Reopened
 from weir.detection import Detector
 from weir.detection.surprise import threshold_of
 from weir.scoring.alarms import DEFAULT_RULES
@@ -52,13 +52,12 @@ class Trace:
             self.low.append(expected.low)
             self.high.append(expected.high)
 
-    def alerted(self, change: Fact) -> None:
-        """Keep the beginning or the end of an alert."""
-        onset = change.onset / _DAY_MS
-        if isinstance(change, Opened):
-            self.alerts.append((onset, None))
-        else:
-            self.alerts[-1] = (onset, change.ended_at / _DAY_MS)
+    def alerted(self, fact: Fact) -> None:
+        """Keep the beginning or the end of an alert; a reopening is drawn as a beginning."""
+        if isinstance(fact, Opened | Reopened):
+            self.alerts.append((fact.at / _DAY_MS, None))
+        elif isinstance(fact, Cleared):
+            self.alerts[-1] = (self.alerts[-1][0], fact.ended_at / _DAY_MS)
 
 
 def require_matplotlib() -> None:

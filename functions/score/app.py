@@ -91,6 +91,8 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         Checkpoints=total["checkpoints"],
         AlertsOpened=total["opened"],
         AlertsCleared=total["cleared"],
+        AlertsReopened=total["reopened"],
+        AlertsWithdrawn=total["withdrawn"],
         Devices=len(rung),
         DevicesFailed=len(failed),
     )

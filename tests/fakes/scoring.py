@@ -3,7 +3,11 @@ worker there, let others in, or kill it."""
 
 from collections.abc import Callable, Sequence
 
-from weir.alerts.alarm import Cleared, Opened
+import msgspec
+
+from weir.alerts.alarm import Fact
+from weir.alerts.alert import Alert, AlertKey
+from weir.alerts.lifecycle import tell
 from weir.chunks import Chunk, StoredChunk, unpack
 from weir.scoring.ports import CheckpointMoved, LogPage
 from weir.scoring.state import Checkpoint
@@ -68,20 +72,36 @@ class FakeCheckpoints:
 
 
 class FakeAlerts:
-    """Alerts by device, metric and onset; `opens` counts the writes that made one."""
+    """Alerts by their keys, each changed at once, as the store's writes over a revision do it."""
 
     def __init__(self) -> None:
-        self.opened: dict[tuple[str, str, int], Opened] = {}
-        self.cleared: dict[tuple[str, str, int], Cleared] = {}
+        self.alerts: dict[AlertKey, Alert] = {}
 
-    def open(self, device_id: str, opened: Opened) -> None:
-        self.opened.setdefault((device_id, opened.metric, opened.onset), opened)
+    def tell(self, device_id: str, facts: Sequence[Fact], basis: int) -> None:
+        by_alert: dict[AlertKey, list[Fact]] = {}
+        for fact in facts:
+            by_alert.setdefault(AlertKey(device_id, fact.onset, fact.metric), []).append(fact)
+        for key, told in by_alert.items():
+            self.change(key, told, basis)
 
-    def clear(self, device_id: str, cleared: Cleared) -> None:
-        key = (device_id, cleared.metric, cleared.onset)
-        old = self.cleared.get(key)
-        if key in self.opened and (old is None or old.ended_at < cleared.ended_at):
-            self.cleared[key] = cleared
+    def change(self, key: AlertKey, told: Sequence[Fact], basis: int) -> None:
+        old = self.alerts.get(key)
+        new = tell(old, key.device_id, told, basis)
+        if new is not None and new != old:
+            revision = 1 if old is None else old.revision + 1
+            self.alerts[key] = msgspec.structs.replace(new, revision=revision)
+
+    def of(self, device_id: str) -> Sequence[Alert]:
+        return [self.alerts[key] for key in sorted(self.alerts) if key.device_id == device_id]
+
+    @property
+    def standing(self) -> dict[tuple[str, str, int], str]:
+        """By device, metric and onset, whether those that are not withdrawn are OPEN or CLEARED."""
+        return {
+            (key.device_id, key.metric, key.onset): alert.state
+            for key, alert in self.alerts.items()
+            if not alert.withdrawn
+        }
 
 
 class GatedReadingLog(FakeReadingLog):
@@ -117,11 +137,7 @@ class GatedAlerts(FakeAlerts):
     def __init__(self, alerts: FakeAlerts, gate: Gate) -> None:
         self._alerts, self._gate = alerts, gate
 
-    def open(self, device_id: str, opened: Opened) -> None:
-        self._gate("open")
-        self._alerts.open(device_id, opened)
-        self._gate("was opened")
-
-    def clear(self, device_id: str, cleared: Cleared) -> None:
-        self._gate("clear")
-        self._alerts.clear(device_id, cleared)
+    def change(self, key: AlertKey, told: Sequence[Fact], basis: int) -> None:
+        self._gate("tell")
+        self._alerts.change(key, told, basis)
+        self._gate("was told")

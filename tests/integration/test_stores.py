@@ -11,12 +11,13 @@ from tests.fakes.aws import FlakyDynamo, client_error, timed_out
 from tests.fakes.ewma import Ewma
 from tests.fakes.scoring import FakeAlerts, FakeCheckpoints, FakeReadingLog
 from tests.tables import create_tables
-from weir.alerts.alarm import Cleared, Opened
+from weir.alerts.alarm import Cleared, Fact, Followed, Opened, Reopened, Withdrawn
 from weir.chunks import Chunk, pack
 from weir.controls import DEVICE
 from weir.readings import Reading
 from weir.scoring.ports import CheckpointMoved, Checkpoints, ReadingLog
 from weir.scoring.state import Checkpoint, DeviceState, MetricState
+from weir.scoring.telling import NOTHING, Telling
 from weir.storage.alert_store import AlertStore
 from weir.storage.checkpoint_store import CheckpointStore
 from weir.storage.reading_store import ReadingStore
@@ -145,9 +146,18 @@ def checkpoints(request: pytest.FixtureRequest, dynamodb: Any) -> Checkpoints:
     return CheckpointStore(dynamodb, "states", Ewma())
 
 
+OPENED = Opened("m/s#1", START, 0.75, "500, expected 1 to 9", 500.0, 5.0, 1.0, 9.0)
+FOLLOWED = Followed("m/s#1", START, START + 1000, 0.9, START + 1000, 2)
+CLEARED = Cleared("m/s#1", START, START + 60_000, 0.9, START + 1000, START + 2000, 3)
+REOPENED = Reopened("m/s#1", START, START + 90_000, 0.95, START + 90_000, 4, "700, expected …")
+WITHDRAWN = Withdrawn("m/s#1", START, START + 90_000)
+TELLING = Telling((OPENED, FOLLOWED), (CLEARED,), (REOPENED, WITHDRAWN), ("m/s#1",))
+
+
 def checkpoint(version: int, watermark: int = START) -> Checkpoint:
     state = DeviceState({"m": MetricState(watermark, Ewma().initial(), scored=3)})
-    return Checkpoint("a", version, state, DeviceState(), 2, 2**64 - 1, START - 5)
+    telling = TELLING if version == 2 else NOTHING
+    return Checkpoint("a", version, state, DeviceState(), 2, 2**64 - 1, START - 5, telling)
 
 
 def test_a_checkpoint_comes_back_as_it_was_put(checkpoints: Checkpoints) -> None:
@@ -191,10 +201,41 @@ def test_a_checkpoint_that_cannot_be_read_is_reported_and_learned_again(dynamodb
     assert store.get("a") == checkpoint(2)
 
 
+def test_facts_that_cannot_be_read_cost_no_state(dynamodb: Any) -> None:
+    reported: list[str] = []
+    store = CheckpointStore(dynamodb, "states", Ewma(), lambda device, _: reported.append(device))
+    store.put(checkpoint(1))
+    dynamodb.update_item(
+        TableName="states",
+        Key={"pk": {"S": "a"}},
+        UpdateExpression="SET telling = :t",
+        ExpressionAttributeValues={":t": {"B": b"garbage"}},
+    )
+    assert store.get("a") == checkpoint(1)
+    assert reported == ["a"]
+
+
+def test_a_state_that_cannot_be_read_leaves_what_is_to_be_told(dynamodb: Any) -> None:
+    store = CheckpointStore(dynamodb, "states", Ewma())
+    store.put(checkpoint(1))
+    store.put(checkpoint(2))
+    dynamodb.update_item(
+        TableName="states",
+        Key={"pk": {"S": "a"}},
+        UpdateExpression="SET previous = :p",
+        ExpressionAttributeValues={":p": {"B": b"garbage"}},
+    )
+    read = store.get("a")
+    assert read is not None
+    assert (read.current, read.telling) == (
+        DeviceState(relearning=True),
+        Telling(untold=TELLING.untold),
+    )
+
+
 # ---------------------------------------------------------------- alerts
 
-OPENED = Opened("m/s#1", START, 0.75, "500, expected 1 to 9", 500.0, 5.0, 1.0, 9.0)
-CLEARED = Cleared("m/s#1", START, START + 60_000, 0.9, START + 1000)
+OTHER = Opened(DEVICE, START, 0.6, "several metrics are off together: m (100 %)")
 
 
 @pytest.fixture
@@ -204,53 +245,70 @@ def alerts(dynamodb: Any) -> AlertStore:
 
 def test_an_alert_is_written_once_and_found_by_device_and_by_state(alerts: AlertStore) -> None:
     for _ in range(2):
-        alerts.open("a", OPENED)
+        alerts.tell("a", [OPENED], 1)
     (alert,) = alerts.of_device("a")
     assert (alert.metric, alert.onset, alert.state, alert.score) == ("m/s#1", START, "OPEN", 0.75)
     assert (alert.value, alert.expected, alert.low, alert.high) == (500.0, 5.0, 1.0, 9.0)
     assert alert.because == "500, expected 1 to 9"
+    assert alert.revision == 1
     assert list(alerts.of_state("OPEN")) == [alert]
     assert list(alerts.of_state("OPEN", since=START + 1)) == []
 
 
 def test_an_alert_of_the_device_as_a_whole_has_no_value(alerts: AlertStore) -> None:
-    alerts.open("a", Opened(DEVICE, START, 0.6, "several metrics are off together: m (100 %)"))
+    alerts.tell("a", [OTHER], 1)
     (alert,) = alerts.of_device("a")
     assert (alert.metric, alert.value, alert.low) == ("*", None, None)
     assert alert.severity == "minor"
 
 
-def test_opening_an_alert_again_does_not_undo_its_end(alerts: AlertStore) -> None:
-    alerts.open("a", OPENED)
-    alerts.clear("a", CLEARED)
-    alerts.open("a", OPENED)
+def test_telling_an_alert_again_does_not_undo_its_end(alerts: AlertStore) -> None:
+    alerts.tell("a", [OPENED], 1)
+    alerts.tell("a", [CLEARED], 2)
+    alerts.tell("a", [OPENED], 1)
     (alert,) = alerts.of_state("CLEARED")
     assert (alert.ended_at, alert.peak, alert.peak_ts) == (START + 60_000, 0.9, START + 1000)
 
 
-def test_an_end_only_moves_later(alerts: AlertStore) -> None:
-    alerts.open("a", OPENED)
-    alerts.clear("a", CLEARED)
-    alerts.clear("a", Cleared("m/s#1", START, START + 30_000, 0.8, START))
-    (alert,) = alerts.of_device("a")
-    assert alert.ended_at == START + 60_000
-
-
 def test_clearing_what_was_never_opened_writes_nothing(alerts: AlertStore) -> None:
-    alerts.clear("a", CLEARED)
+    alerts.tell("a", [CLEARED], 1)
     assert list(alerts.of_device("a")) == []
 
 
-def test_the_fake_alerts_keep_to_the_same(alerts: AlertStore) -> None:
+TALES: dict[str, list[tuple[list[Fact], int]]] = {
+    "opened": [([OPENED], 1)],
+    "opened, again": [([OPENED], 1), ([OPENED], 1)],
+    "followed and cleared": [([OPENED, FOLLOWED], 1), ([CLEARED], 2)],
+    "all at once": [([OPENED, OTHER, FOLLOWED, CLEARED, REOPENED], 1)],
+    "cleared before it opened": [([CLEARED], 1), ([OPENED], 2)],
+    "out of date": [([OPENED], 1), ([CLEARED, REOPENED], 3), ([CLEARED], 2)],
+    "withdrawn, and back": [([OPENED], 1), ([WITHDRAWN], 2), ([FOLLOWED], 3)],
+    "withdrawn, and back, and over": [([OPENED], 1), ([WITHDRAWN], 2), ([OPENED, CLEARED], 3)],
+    "withdrawn, and it was over": [([OPENED, CLEARED], 1), ([WITHDRAWN], 2), ([CLEARED], 3)],
+}
+
+
+@pytest.mark.parametrize("tale", TALES.values(), ids=TALES)
+def test_the_fake_alerts_keep_to_the_same(
+    alerts: AlertStore, tale: list[tuple[list[Fact], int]]
+) -> None:
     fake = FakeAlerts()
-    for store in (fake, alerts):
-        store.clear("a", CLEARED)
-        store.open("a", OPENED)
-        store.clear("a", CLEARED)
-        store.clear("a", Cleared("m/s#1", START, START + 30_000, 0.8, START))
-    (alert,) = alerts.of_device("a")
-    assert list(fake.opened) == [("a", alert.metric, alert.onset)]
-    assert [cleared.ended_at for cleared in fake.cleared.values()] == [alert.ended_at]
+    for facts, basis in tale:
+        for store in (fake, alerts):
+            store.tell("a", facts, basis)
+    assert list(fake.of("a")) == list(alerts.of_device("a"))
+
+
+@pytest.mark.parametrize("first", [[OPENED], [OPENED, CLEARED]])
+def test_an_alert_that_was_withdrawn_and_came_and_went_after_all_is_not_withdrawn(
+    first: list[Fact],
+) -> None:
+    fake = FakeAlerts()
+    fake.tell("a", first, 1)
+    fake.tell("a", [WITHDRAWN], 2)
+    fake.tell("a", [OPENED, FOLLOWED, CLEARED], 3)
+    (alert,) = fake.of("a")
+    assert (alert.state, alert.withdrawn, alert.ended_at) == ("CLEARED", False, CLEARED.ended_at)
 
 
 @pytest.mark.parametrize(
@@ -258,6 +316,6 @@ def test_the_fake_alerts_keep_to_the_same(alerts: AlertStore) -> None:
     [(0.1, 0.1), (-123456789.12345679, -123456789.12345679), (1e300, 9.9e125), (1e-300, 0.0)],
 )
 def test_any_finite_value_can_be_alerted_on(alerts: AlertStore, value: float, kept: float) -> None:
-    alerts.open("a", Opened("m", START, 0.5, "strange", value))
+    alerts.tell("a", [Opened("m", START, 0.5, "strange", value)], 1)
     (alert,) = alerts.of_device("a")
     assert alert.value == kept

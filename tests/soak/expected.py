@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from tests.soak.fleet import Device
-from weir.alerts.alarm import Opened
+from weir.alerts.alarm import Cleared
 from weir.chunks import StoredChunk, pack, unpack
 from weir.detection import IN_USE
 from weir.readings import Reading
@@ -38,9 +38,9 @@ def _of_device(device: Device) -> Mapping[AlertKey, int | None]:
     state = DeviceState({name: MetricState(sent[0].ts - 1) for name in sent[0].metrics})
     folded = fold(state, _log(device, sent), set(state.metrics), _FOREVER, IN_USE, RULES)
     alerts: dict[AlertKey, int | None] = {}
-    for transition in folded.transitions:
-        key = (device.device_id, transition.metric, transition.onset)
-        alerts[key] = None if isinstance(transition, Opened) else transition.ended_at
+    for fact in folded.facts:
+        key = (device.device_id, fact.metric, fact.onset)
+        alerts[key] = fact.ended_at if isinstance(fact, Cleared) else None
     return alerts
 
 

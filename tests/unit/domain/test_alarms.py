@@ -6,7 +6,18 @@ import pytest
 
 from tests.fakes.ewma import Ewma
 from weir import explanations
-from weir.alerts.alarm import CALM_READINGS, Alarm, Cleared, Fact, Opened, follow, severity_of
+from weir.alerts.alarm import (
+    CALM_READINGS,
+    QUIET_MS,
+    Alarm,
+    Cleared,
+    Fact,
+    Followed,
+    Opened,
+    Reopened,
+    follow,
+    severity_of,
+)
 from weir.controls import DEVICE, Control, Controls
 from weir.detection import JOINT, Explanation
 from weir.detection.joint import Share
@@ -33,7 +44,8 @@ def alerts(
 
 
 def test_an_anomaly_opens_one_alert_that_says_what_was_expected_and_ends() -> None:
-    opened, cleared = alerts(spiked())
+    opened, *course, cleared = alerts(spiked())
+    assert all(isinstance(fact, Followed) for fact in course)
     assert isinstance(opened, Opened)
     assert (opened.metric, opened.onset, opened.value) == ("m", SPIKE * MINUTE, 60.0)
     assert opened.low is not None
@@ -74,9 +86,66 @@ def test_history_that_is_learned_again_opens_nothing() -> None:
     assert not [t for t in alerts(spiked(), quiet=SPIKE * MINUTE) if isinstance(t, Opened)]
 
 
-@pytest.mark.parametrize("cut", [1, SPIKE - 1, SPIKE, SPIKE + 1, SPIKE + 5])
-def test_alerts_are_the_same_however_the_values_come(cut: int) -> None:
-    values = spiked()
+def twice(again: int, count: int = 240) -> list[float]:
+    """A spike, and another one `again` readings later."""
+    values = spiked(count=count)
+    values[SPIKE + again] = 60.0
+    return values
+
+
+def kinds(facts: list[Fact]) -> list[str]:
+    return [type(fact).__name__ for fact in facts if not isinstance(fact, Followed)]
+
+
+def test_what_begins_within_the_quiet_period_is_the_same_alert_again() -> None:
+    found = alerts(twice(60))
+    assert kinds(found) == ["Opened", "Cleared", "Reopened", "Cleared"]
+    assert {fact.onset for fact in found} == {SPIKE * MINUTE}
+    (reopened,) = (fact for fact in found if isinstance(fact, Reopened))
+    assert reopened.at == (SPIKE + 60) * MINUTE
+    assert reopened.because.startswith("60, expected ")
+
+
+def test_what_begins_after_the_quiet_period_is_a_new_alert() -> None:
+    ended_after = next(f.at for f in alerts(spiked()) if isinstance(f, Cleared)) - SPIKE * MINUTE
+    last_return = (ended_after + QUIET_MS) // MINUTE
+    assert kinds(alerts(twice(last_return)))[2] == "Reopened"
+    assert kinds(alerts(twice(last_return + 1)))[2] == "Opened"
+
+
+def test_what_could_not_open_an_alert_opens_none_again() -> None:
+    values = twice(60)
+    values[SPIKE + 60] = -20.0
+    assert kinds(alerts(values, Control(direction="above"))) == ["Opened", "Cleared"]
+
+
+def test_an_anomaly_of_history_that_is_learned_again_opens_an_alert_when_it_comes_back() -> None:
+    found = alerts(twice(60), quiet=SPIKE * MINUTE)
+    assert kinds(found) == ["Cleared", "Opened", "Cleared"]
+    assert [f.onset for f in found if isinstance(f, Opened)] == [(SPIKE + 60) * MINUTE]
+
+
+def test_an_alarm_that_ended_is_forgotten_after_the_quiet_period() -> None:
+    values = spiked(count=SPIKE + 200)
+    rule = Rules().of("m")
+
+    def alarm_after(count: int) -> Alarm | None:
+        series = Series([at * MINUTE for at in range(count)], values[:count], [1] * count)
+        return score_metric(MetricState(NEVER), "m", series, Ewma(), rule)[0].alarm
+
+    (ended,) = (fact.at // MINUTE for fact in alerts(values) if isinstance(fact, Cleared))
+    kept = alarm_after(ended + QUIET_MS // MINUTE + 1)
+    assert kept is not None
+    assert kept.ended_at == ended * MINUTE
+    assert alarm_after(ended + QUIET_MS // MINUTE + 2) is None
+
+
+@pytest.mark.parametrize("again", [60, 100])
+@pytest.mark.parametrize(
+    "cut", [1, SPIKE - 1, SPIKE, SPIKE + 1, SPIKE + 5, 130, 140, 141, 180, 200]
+)
+def test_alerts_are_the_same_however_the_values_come(cut: int, again: int) -> None:
+    values = twice(again)
     series = Series([at * MINUTE for at in range(len(values))], values, [1] * len(values))
     rule = Rules().of("m")
     whole, told = score_metric(MetricState(NEVER), "m", series, Ewma(), rule)
@@ -87,20 +156,30 @@ def test_alerts_are_the_same_however_the_values_come(cut: int) -> None:
 
 
 def test_an_alarm_follows_its_peak_and_ends_with_calm_readings_in_a_row() -> None:
-    alarm: Alarm | None = Alarm(0, 0.8, 0, 0)
+    alarm = Alarm.begin(0, 0.8)
     wavering = [0.9, *[0.1] * (CALM_READINGS - 1), 0.4, *[0.1] * (CALM_READINGS - 1)]
     for ts, score in enumerate(wavering, 1):
-        assert alarm is not None
-        alarm, cleared = follow(alarm, "m", ts, score, 0.75)
-        assert cleared is None
-    assert alarm is not None
-    end = len(wavering) + 1
-    assert follow(alarm, "m", end, 0.1, 0.75) == (None, Cleared("m", 0, end, 0.9, 1))
+        alarm, told = follow(alarm, "m", ts, score, 0.75)
+        assert not isinstance(told, Cleared)
+    end, last = len(wavering) + 1, CALM_READINGS + 1
+    ended, cleared = follow(alarm, "m", end, 0.1, 0.75)
+    assert cleared == Cleared("m", 0, end, 0.9, 1, last_seen=last, count=3)
+    assert (ended.is_open, ended.ended_at, ended.calm) == (False, end, 0)
+
+
+def test_the_course_of_an_anomaly_is_told_when_it_rises_when_it_doubles_and_each_hour() -> None:
+    alarm = Alarm.begin(0, 0.75)
+    told: list[int] = []
+    for at in range(1, 300):
+        alarm, fact = follow(alarm, "m", at * MINUTE, 0.85 if at == 10 else 0.75, 0.75)
+        if isinstance(fact, Followed):
+            assert fact.count == at + 1
+            told.append(at)
+    assert told == [1, 3, 7, 10, 15, 31, 60, 63, 120, 127, 180, 240, 255]
 
 
 def test_what_is_calm_lies_well_below_what_opens() -> None:
     alarm, _ = follow(Alarm(0, 0.2, 0, 3), "m", 1, 0.15, 0.2)
-    assert alarm is not None
     assert alarm.calm == 0
 
 

@@ -1,19 +1,24 @@
 """The doorbell, case by case: what is read, what is written, and when."""
 
+import struct
 from typing import Any
 
 import pytest
 
 from tests.fakes.ewma import Ewma
 from tests.fakes.scoring import FakeAlerts, FakeCheckpoints, FakeReadingLog, stored
+from weir.alerts.alarm import Alarm
 from weir.chunks import Chunk, pack
+from weir.detection import JOINT
 from weir.readings import Reading
 from weir.scoring.fold import fold
 from weir.scoring.memory import MemoryCache
 from weir.scoring.scorer import Outcome, Scorer
 from weir.scoring.state import (
+    NEVER,
     Checkpoint,
     DeviceState,
+    GroupState,
     MetricState,
     UnreadableState,
     pack_state,
@@ -181,13 +186,13 @@ def test_an_anomaly_opens_one_alert_that_clears(world: World) -> None:
         outcome = world.ring(world.post(minute(at, value)))
         opened += outcome.opened
         cleared += outcome.cleared
-    assert list(world.alerts.opened) == [(DEVICE, "flow", START + 60 * MINUTE)]
-    assert list(world.alerts.cleared) == [(DEVICE, "flow", START + 60 * MINUTE)]
+    assert world.alerts.standing == {(DEVICE, "flow", START + 60 * MINUTE): "CLEARED"}
     assert (opened, cleared) == (1, 1)
 
 
-def test_a_kill_between_the_alert_and_the_checkpoint_doubles_and_loses_nothing(
-    world: World, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("access", ["put", "tell"])
+def test_a_kill_before_the_checkpoint_or_the_alert_doubles_and_loses_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch, access: str
 ) -> None:
     world.ring(world.post(*(minute(at) for at in range(60))))
     chunks = world.post(minute(60, 500.0))
@@ -195,16 +200,16 @@ def test_a_kill_between_the_alert_and_the_checkpoint_doubles_and_loses_nothing(
     class Killed(Exception):
         pass
 
-    def killed(self: FakeCheckpoints, checkpoint: Checkpoint) -> None:
+    def killed(*_: object) -> None:
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(FakeCheckpoints, "put", killed)
+        patch.setattr({"put": FakeCheckpoints, "tell": FakeAlerts}[access], access, killed)
         with pytest.raises(Killed):
             world.ring(chunks)
-    assert len(world.alerts.opened) == 1
+    assert not world.alerts.alerts
     world.ring(chunks, world.new_worker())
-    assert len(world.alerts.opened) == 1
+    assert world.alerts.standing == {(DEVICE, "flow", START + 60 * MINUTE): "OPEN"}
     assert world.state.scored == 61
     assert world.state.metrics["flow"].alarm is not None
 
@@ -224,14 +229,14 @@ def test_a_new_detector_version_learns_again_from_the_log_without_alerts(world: 
         world.ring(
             world.post(*(minute(m, 500.0 if m == 100 else None) for m in range(at, at + 10)))
         )
-    alerts = set(world.alerts.opened)
+    alerts = list(world.alerts.alerts)
     world.checkpoints.checkpoints[DEVICE] = Checkpoint.fresh(
         DEVICE, version=world.checkpoint.version, relearning=True
     )
-    world.alerts.opened.clear()
+    world.alerts.alerts.clear()
     world.ring(world.post(minute(120)), world.new_worker())
     assert world.state.scored == 121
-    assert not world.alerts.opened
+    assert not world.alerts.alerts
     assert alerts
 
 
@@ -239,12 +244,13 @@ def test_an_alert_that_a_late_reading_explains_away_does_not_stay_open(world: Wo
     steps = [minute(at, 20.0 + at) for at in range(60)]
     world.ring(world.post(*steps))
     world.ring(world.post(minute(70, 300.0)))
-    assert set(world.alerts.opened) == {(DEVICE, "flow", START + 70 * MINUTE)}
+    assert world.alerts.standing == {(DEVICE, "flow", START + 70 * MINUTE): "OPEN"}
     late = [minute(at, 20.0 + 28.0 * (at - 59)) for at in range(60, 70)]
-    world.ring(world.post(*late))
-    still_open = {key for key in world.alerts.opened if key not in world.alerts.cleared}
+    assert world.ring(world.post(*late)).withdrawn == 1
+    (first,) = [alert for alert in world.alerts.of(DEVICE) if alert.onset == START + 70 * MINUTE]
+    assert (first.state, first.withdrawn) == ("CLEARED", True)
     alarm = world.state.metrics["flow"].alarm
-    assert still_open == ({(DEVICE, "flow", alarm.onset)} if alarm else set())
+    assert world.alerts.standing == ({(DEVICE, "flow", alarm.onset): "OPEN"} if alarm else {})
 
 
 @pytest.mark.parametrize("relearning", [False, True])
@@ -254,6 +260,42 @@ def test_a_state_survives_packing_bit_for_bit(relearning: bool) -> None:
         world.ring(world.post(minute(at, 900.0 if at == 60 else None)))
     metrics = {**world.checkpoint.current.metrics, "new": MetricState(START)}
     state = DeviceState(metrics, relearning)
+    assert unpack_state(pack_state(state, Ewma()), Ewma()) == state
+
+
+ALARMS = {
+    "open": Alarm(START, 0.9, START + 1, 3, START + 2, 70_000),
+    "ended": Alarm(START, 0.9, START + 1, 0, START + 2, 4, START + 9),
+}
+
+
+@pytest.mark.parametrize("alarm", ALARMS.values(), ids=ALARMS)
+def test_an_alarm_survives_packing(alarm: Alarm) -> None:
+    group = GroupState(START, JOINT.initial(2), alarm)
+    metrics = {name: MetricState(START, Ewma().initial(), alarm, 1) for name in "ab"}
+    state = DeviceState(metrics, groups={("a", "b"): group})
+    assert unpack_state(pack_state(state, Ewma()), Ewma()) == state
+
+
+def test_a_state_of_the_layout_before_is_read_and_not_learned_again() -> None:
+    learned = Ewma().pack(Ewma().initial())
+    alarm = b"\1" + struct.pack("<qdqB", START, 0.9, START + 5, 3)
+    metric = struct.pack("<qqI", START, NEVER, 7)
+    joint = JOINT.pack(JOINT.initial(2))
+    data = b"".join(
+        (
+            struct.pack("<BBHHHB", 2, 0, Ewma.version, JOINT.version, 2, 1),
+            *(b"\1\0a", metric, alarm, struct.pack("<H", len(learned)), learned),
+            *(b"\1\0b", metric, b"\0", struct.pack("<H", len(learned)), learned),
+            *(struct.pack("<BHHqq", 2, 0, 1, START, NEVER), alarm),
+            *(struct.pack("<H", len(joint)), joint),
+        )
+    )
+    state = unpack_state(data, Ewma())
+    expected = Alarm(START, 0.9, START + 5, 3, last_seen=START + 5, count=1)
+    assert [metric.alarm for metric in state.metrics.values()] == [expected, None]
+    assert [group.alarm for group in state.groups.values()] == [expected]
+    assert (state.scored, state.relearning) == (14, False)
     assert unpack_state(pack_state(state, Ewma()), Ewma()) == state
 
 
@@ -277,7 +319,7 @@ def test_a_state_of_another_detector_is_unreadable() -> None:
 def test_alerts_carry_the_time_of_the_reading(world: World) -> None:
     world.ring(world.post(*(minute(at) for at in range(60))))
     world.ring(world.post(minute(60, 500.0)))
-    (opened,) = world.alerts.opened.values()
+    (opened,) = world.alerts.of(DEVICE)
     assert (opened.metric, opened.onset, opened.value) == ("flow", START + 60 * MINUTE, 500.0)
     assert opened.because.startswith("500, expected ")
 

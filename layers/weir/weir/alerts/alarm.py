@@ -60,7 +60,7 @@ class Alarm(msgspec.Struct, frozen=True, gc=False):
         return self.ended_at is not None and ts - self.ended_at <= QUIET_MS
 
 
-class Opened(msgspec.Struct, frozen=True, gc=False):
+class Opened(msgspec.Struct, frozen=True, gc=False, tag=True):
     """At `onset`, an anomaly of `metric` began: `value` scored `score`.
 
     Expected was `expected`, from `low` to `high`; all are None for the device as a whole. `because`
@@ -82,7 +82,7 @@ class Opened(msgspec.Struct, frozen=True, gc=False):
         return self.onset
 
 
-class Followed(msgspec.Struct, frozen=True, gc=False):
+class Followed(msgspec.Struct, frozen=True, gc=False, tag=True):
     """The anomaly goes on: at `at` its `count`-th reading that is not calm came."""
 
     metric: str
@@ -93,7 +93,7 @@ class Followed(msgspec.Struct, frozen=True, gc=False):
     count: int
 
 
-class Cleared(msgspec.Struct, frozen=True, gc=False):
+class Cleared(msgspec.Struct, frozen=True, gc=False, tag=True):
     """The anomaly of `metric` that began at `onset` ended at `ended_at`, having peaked before."""
 
     metric: str
@@ -110,7 +110,7 @@ class Cleared(msgspec.Struct, frozen=True, gc=False):
         return self.ended_at
 
 
-class Reopened(msgspec.Struct, frozen=True, gc=False):
+class Reopened(msgspec.Struct, frozen=True, gc=False, tag=True):
     """At `at` the anomaly that had ended went on again, within the quiet period."""
 
     metric: str
@@ -122,7 +122,7 @@ class Reopened(msgspec.Struct, frozen=True, gc=False):
     because: str = ""
 
 
-class Withdrawn(msgspec.Struct, frozen=True, gc=False):
+class Withdrawn(msgspec.Struct, frozen=True, gc=False, tag=True):
     """With the readings that came late, there is no such anomaly; it was told up to `at`."""
 
     metric: str

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple, Self
 import msgspec
 
 from weir import explanations
-from weir.alerts.alarm import Alarm, Fact, Opened, follow
+from weir.alerts.alarm import Alarm, Fact, Opened, again, follow
 from weir.controls import DEVICE, NONE, Controls, Resolved
 from weir.detection import JOINT, Detector, Folded
 from weir.detection.surprise import threshold_of
@@ -61,7 +61,7 @@ class Series(NamedTuple):
 def score_metric(
     metric: MetricState, name: str, series: Series, detector: Detector[Any], rule: Resolved
 ) -> tuple[MetricState, list[Fact]]:
-    """Score and learn the values of `series`; return the new state, and what changed when."""
+    """Score and learn the values of `series`; return the new state, and what is to be told."""
     learned = detector.initial() if metric.learned is None else metric.learned
     alarm = metric.alarm
     happened: list[Fact] = []
@@ -69,12 +69,13 @@ def score_metric(
     for at in range(0, len(series.times), _SLICE):
         part = series.part(at, at + _SLICE)
         folded = detector.fold(learned, part.times, part.values)
-        if alarm is not None or (not rule.ignore and max(folded.weekly) >= least):
+        if _goes_on(alarm) or (not rule.ignore and max(folded.weekly) >= least):
             watch = MetricWatch(name, part, learned, folded, detector, rule)
             alarm = watch.run(alarm, metric.quiet_until, happened)
         learned = folded.state
     scored = metric.scored + len(series.times)
-    return MetricState(series.times[-1], learned, alarm, scored, metric.quiet_until), happened
+    ts = series.times[-1]
+    return MetricState(ts, learned, _kept(alarm, ts), scored, metric.quiet_until), happened
 
 
 class MetricWatch(NamedTuple):
@@ -94,19 +95,17 @@ class MetricWatch(NamedTuple):
         least = threshold_of(rate)
         scored = zip(self.series.times, self.folded.weekly, strict=True)
         for at, (ts, weekly) in enumerate(scored):
-            if alarm is not None:
-                alarm, cleared = follow(alarm, self.name, ts, weekly, least)
-                if cleared is not None:
-                    happened.append(cleared)
+            if alarm is not None and alarm.is_open:
+                alarm, told = follow(alarm, self.name, ts, weekly, least)
+                if told is not None:
+                    happened.append(told)
             elif weekly >= least and not self.rule.ignore:
                 # The rate is for the device: each of its metrics has a share.
                 if weekly < threshold_of(rate / self.series.company[at]):
                     continue
                 opened = self._open(at)
                 if opened is not None:
-                    alarm = Alarm(ts, weekly, ts, 0)
-                    if ts > quiet_until:
-                        happened.append(opened)
+                    alarm = _begin(alarm, opened, quiet_until, happened)
         return alarm
 
     def _open(self, at: int) -> Opened | None:
@@ -138,16 +137,41 @@ def score_group(
     for ts in sorted(rows):
         row, before = rows[ts], learned
         learned, score = JOINT.step(before, ts, row)
-        if alarm is not None:
-            alarm, cleared = follow(alarm, DEVICE, ts, score, threshold)
-            if cleared is not None:
-                happened.append(cleared)
+        if alarm is not None and alarm.is_open:
+            alarm, fact = follow(alarm, DEVICE, ts, score, threshold)
+            if fact is not None:
+                happened.append(fact)
         elif score >= (threshold if before.rows >= _JOINT_YOUNG else young) and not rule.ignore:
-            alarm = Alarm(ts, score, ts, 0)
-            if ts > group.quiet_until:
-                because = explanations.of_device(names, JOINT.explain(before, row))
-                happened.append(Opened(DEVICE, ts, score, because))
-    return GroupState(ts, learned, alarm, group.quiet_until), happened
+            because = explanations.of_device(names, JOINT.explain(before, row))
+            opened = Opened(DEVICE, ts, score, because)
+            alarm = _begin(alarm, opened, group.quiet_until, happened)
+    return GroupState(ts, learned, _kept(alarm, ts), group.quiet_until), happened
+
+
+def _goes_on(alarm: Alarm | None) -> bool:
+    return alarm is not None and alarm.is_open
+
+
+def _begin(alarm: Alarm | None, opened: Opened, quiet_until: int, happened: list[Fact]) -> Alarm:
+    """The alarm with which `opened` begins, or that goes on with it if it ended just before.
+
+    What begins up to `quiet_until` is not told; an alarm of then was not, and cannot go on.
+    """
+    ts = opened.onset
+    if alarm is not None and alarm.returns_at(ts) and alarm.onset > quiet_until:
+        begun, fact = again(alarm, opened.metric, ts, opened.score, opened.because)
+        happened.append(fact)
+        return begun
+    if ts > quiet_until:
+        happened.append(opened)
+    return Alarm.begin(ts, opened.score)
+
+
+def _kept(alarm: Alarm | None, ts: int) -> Alarm | None:
+    """The alarm as it is remembered after `ts`: not once it can return no more."""
+    if alarm is None or alarm.is_open or alarm.returns_at(ts):
+        return alarm
+    return None
 
 
 def _joint_score(rarity: float) -> float:

@@ -22,10 +22,10 @@ from weir.scoring.state import (
 
 
 class Folded(msgspec.Struct, frozen=True):
-    """The state after a fold, and what happened on the way, in order of time."""
+    """The state after a fold, and what is to be told of the way, in order of time."""
 
     state: DeviceState
-    transitions: Sequence[Fact]
+    facts: Sequence[Fact]
 
 
 class _New(NamedTuple):

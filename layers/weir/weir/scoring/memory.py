@@ -1,11 +1,12 @@
 """What a worker keeps in memory of the devices that it scored: state ahead of the checkpoint."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from threading import Lock
 from typing import Self
 
 import msgspec
 
+from weir.alerts.alarm import Fact
 from weir.chunks import StoredChunk
 from weir.scoring.state import NEVER, Checkpoint, DeviceState, MetricState
 
@@ -14,13 +15,15 @@ class Memory(msgspec.Struct):
     """A device's state in memory: its checkpoint, and what was folded since.
 
     `since` are the chunks counted since the checkpoint, `before` the sort keys that the
-    checkpoint counts since the previous one, None while they are not known.
+    checkpoint counts since the previous one, None while they are not known. `told` says whether
+    the checkpoint's facts are known to be told.
     """
 
     checkpoint: Checkpoint
     state: DeviceState
     since: dict[str, StoredChunk]
     before: set[str] | None
+    told: bool = False
 
     @classmethod
     def of(cls, checkpoint: Checkpoint, *, before: set[str] | None = None) -> Self:
@@ -34,12 +37,19 @@ class Memory(msgspec.Struct):
         return chunk.sk in self.since or (self.before is not None and chunk.sk in self.before)
 
     def following(
-        self, births: Mapping[str, MetricState], *, moved: bool
+        self,
+        births: Mapping[str, MetricState],
+        facts: Sequence[Fact] = (),
+        doubted: Sequence[Fact] = (),
+        *,
+        moved: bool,
     ) -> tuple[Checkpoint, set[str] | None]:
         """The checkpoint after this one, and what it counts since its previous one.
 
         `births` are metrics that are new: the previous state must know where they begin, so that
-        a rewind reads all of them. `moved`: the current checkpoint becomes the previous one.
+        a rewind reads all of them. `facts` follow from what was folded since; of those that were
+        told before a rewind some are still `doubted`. `moved`: the current checkpoint becomes the
+        previous one.
         """
         old = self.checkpoint
         added = sum(chunk.digest for chunk in self.since.values())
@@ -65,6 +75,7 @@ class Memory(msgspec.Struct):
             folded + len(self.since),
             (digest_sum + added) % (1 << 64),
             folded_from,
+            old.telling.then(facts, doubted, moved=moved),
         )
         return checkpoint, before
 

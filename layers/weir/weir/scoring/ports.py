@@ -8,7 +8,7 @@ from typing import Protocol
 
 import msgspec
 
-from weir.alerts.alarm import Cleared, Opened
+from weir.alerts.alarm import Fact
 from weir.chunks import StoredChunk
 from weir.scoring.state import Checkpoint
 
@@ -53,10 +53,9 @@ class Checkpoints(Protocol):
 class Alerts(Protocol):
     """The alerts that people see."""
 
-    def open(self, device_id: str, opened: Opened) -> None:
-        """Write a new alert; nothing happens if it was written before."""
-        ...
+    def tell(self, device_id: str, facts: Sequence[Fact], basis: int) -> None:
+        """Let `facts` change the device's alerts, as `weir.alerts.lifecycle.tell` has it.
 
-    def clear(self, device_id: str, cleared: Cleared) -> None:
-        """Mark an alert cleared; nothing happens if it was, as late or later."""
+        `basis` is the version of the checkpoint that says them. Telling them again changes nothing.
+        """
         ...

@@ -9,25 +9,28 @@ argument, in full in docs/scoring.md, rests on four rules:
 3. A chunk that rings while the log already holds later values of its metrics may have been
    passed over in another worker's memory: the result is written down at once, whether due or
    not, which makes that memory stale, and the log is looked at once more.
-4. Alerts are written before the checkpoint that counts their readings.
+4. What is to be told of alerts is written with the checkpoint that it follows from, and told
+   after; whoever finds a checkpoint tells what it says, unless it knows that it did.
 
 So memory is good while its version is the table's: what it lacks lies after its watermarks.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
-from weir.alerts.alarm import Alarm, Cleared, Fact, Opened
+from weir.alerts.alarm import Cleared, Fact, Opened, Reopened, Withdrawn
 from weir.chunks import HOUR_MS, StoredChunk
-from weir.controls import DEVICE
 from weir.detection import Detector
 from weir.scoring.alarms import DEFAULT_RULES, Rules
-from weir.scoring.fold import Folded, fold
+from weir.scoring.amends import amends
+from weir.scoring.fold import fold
 from weir.scoring.memory import Memory, MemoryCache
 from weir.scoring.ports import Alerts, CheckpointMoved, Checkpoints, ReadingLog
 from weir.scoring.state import NEVER, Checkpoint, DeviceState, MetricState
+from weir.scoring.telling import fits
 from weir.scoring.watermarks import (
     HOURLY,
     Cadence,
@@ -46,9 +49,16 @@ RUN_AHEAD_CHUNKS: Final = 512
 """So many chunks are read past those that rang before the reading stops at an hour's end."""
 
 _FOREVER: Final = 1 << 62
+_WEEK_MS: Final = 7 * 24 * HOUR_MS
 _FAR: Final = 4
 _VERY_FAR: Final = 64
 _ATTEMPTS: Final = 8
+_COUNTED: Final[Mapping[type[Fact], str]] = {
+    Opened: "opened",
+    Cleared: "cleared",
+    Reopened: "reopened",
+    Withdrawn: "withdrawn",
+}
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -58,6 +68,8 @@ class Outcome(msgspec.Struct, frozen=True):
     """Values scored that this worker had not scored before."""
     opened: int = 0
     cleared: int = 0
+    reopened: int = 0
+    withdrawn: int = 0
     late: int = 0
     """Readings too late to be scored."""
     ignored: int = 0
@@ -146,16 +158,17 @@ class _Visit:
         self.memory = memory
         self.outcome = Outcome()
         self._rung: Sequence[StoredChunk] = ()
-        self._discarded: Sequence[DeviceState] = ()
 
     def take(self, rung: Sequence[StoredChunk]) -> None:
         self._rung = rung
+        self._tell_again()
         fresh: Sequence[StoredChunk] = [c for c in rung if not self.memory.counts(c)]
         if any(is_late(self.memory.state, chunk) for chunk in fresh):
             fresh = self._rewind_for(fresh)
         if not fresh:
             return
         names = {name for chunk in fresh for name in chunk.spans}
+        names.update(self.memory.checkpoint.telling.again)
         if self._advance(names, fresh):
             self._advance(names, ())  # what came between our reading and our checkpoint
 
@@ -164,7 +177,6 @@ class _Visit:
     def _rewind_for(self, fresh: Sequence[StoredChunk]) -> Sequence[StoredChunk]:
         """Make room for chunks that may have come late; return those that can be scored."""
         checkpoint = self.memory.checkpoint
-        passed_over = self.memory.state
         # What only this memory passed over is not lost: start from the checkpoint again.
         self.memory = Memory.of(checkpoint, before=self.memory.before)
         late = [chunk for chunk in fresh if is_late(checkpoint.current, chunk)]
@@ -180,11 +192,7 @@ class _Visit:
             fresh = [chunk for chunk in fresh if chunk.sk not in hopeless]
             late = [chunk for chunk in late if chunk.sk not in hopeless]
         if late:
-            self._discarded = (checkpoint.current, passed_over)
-            base = lowered(checkpoint.previous, late)
-            self._write(
-                Checkpoint(checkpoint.device_id, checkpoint.version + 1, base, base), before=set()
-            )
+            self._write(_rewound(checkpoint, lowered(checkpoint.previous, late)), before=set())
             self._note(rewinds=1)
         return fresh
 
@@ -228,15 +236,17 @@ class _Visit:
         adding = {chunk.sk: chunk for chunk in reading.chunks if adds_to(state, chunk)}
         folded = fold(state, reading.chunks, complete, reading.until, self._detector, self._rules)
         risky = bool(rung) and (reading.until != _FOREVER or passed_over(reading.found, rung))
-        self._tell(folded)
+        facts, doubted = amends(checkpoint.telling.doubted, state, folded)
+        facts = [*folded.facts, *facts]
         ignored = len(names - state.metrics.keys()) if rung else 0
         self._note(scored=folded.state.scored - state.scored, ignored=ignored)
         self.memory.state = folded.state
         self.memory.since |= adding
         due = self._cadence.is_due(checkpoint.current, folded.state)
-        if reading.births or resumed or folded.transitions or risky or due:
+        if reading.births or resumed or facts or checkpoint.telling.doubted or risky or due:
             moved = self._moves(checkpoint, folded.state, reading, due=due)
-            self._write(*self.memory.following(reading.births, moved=moved))
+            self._write_and_tell(reading.births, facts, doubted, moved=moved)
+            self._note(**Counter(_COUNTED[type(fact)] for fact in facts if type(fact) in _COUNTED))
         return risky
 
     def _moves(
@@ -302,18 +312,36 @@ class _Visit:
 
     # -------------------------------------------------------------- what is written
 
-    def _tell(self, folded: Folded) -> None:
-        device_id = self.memory.checkpoint.device_id
-        transitions: list[Fact] = [*folded.transitions]
-        transitions += _withdrawn(self._discarded, folded)
-        self._discarded = ()
-        for transition in transitions:
-            if isinstance(transition, Opened):
-                self._alerts.open(device_id, transition)
-                self._note(opened=1)
-            else:
-                self._alerts.clear(device_id, transition)
-                self._note(cleared=1)
+    def _write_and_tell(
+        self,
+        births: Mapping[str, MetricState],
+        facts: Sequence[Fact],
+        doubted: Sequence[Fact],
+        *,
+        moved: bool,
+    ) -> None:
+        checkpoint, before = self.memory.following(births, facts, doubted, moved=moved)
+        if not fits(facts):  # told before, then: better some that do not hold than none at all
+            self._alerts.tell(checkpoint.device_id, facts, checkpoint.version)
+            checkpoint = msgspec.structs.replace(checkpoint, telling=checkpoint.telling.done())
+        self._write(checkpoint, before)
+        self._tell(checkpoint.telling.untold)
+
+    def _tell_again(self) -> None:
+        """Tell what the checkpoint says, unless that is known to be done.
+
+        What is a week older than what rings was told, and its alert may have expired since.
+        """
+        newest = max((chunk.t1 for chunk in self._rung), default=NEVER)
+        untold = self.memory.checkpoint.telling.untold
+        if not self.memory.told:
+            self._tell([fact for fact in untold if newest - fact.at < _WEEK_MS])
+
+    def _tell(self, facts: Sequence[Fact]) -> None:
+        checkpoint = self.memory.checkpoint
+        if facts:
+            self._alerts.tell(checkpoint.device_id, facts, checkpoint.version)
+        self.memory.told = True
 
     def _write(self, checkpoint: Checkpoint, before: set[str] | None) -> None:
         self._checkpoints.put(checkpoint)
@@ -327,26 +355,15 @@ class _Visit:
         )
 
 
-def _withdrawn(discarded: Sequence[DeviceState], folded: Folded) -> list[Fact]:
-    """Ends for the alarms of states that were rewound and have no place in the new history."""
-    standing = {(t.metric, t.onset) for t in folded.transitions}
-    standing |= {(name, alarm.onset) for name, alarm in _alarms(folded.state)}
-    return [
-        Cleared(name, alarm.onset, alarm.peak_ts, alarm.peak, alarm.peak_ts)
-        for state in discarded
-        for name, alarm in _alarms(state)
-        if (name, alarm.onset) not in standing
-    ]
-
-
-def _alarms(state: DeviceState) -> Iterable[tuple[str, Alarm]]:
-    """The alarms that are open, by the names of their alerts."""
-    for name, metric in state.metrics.items():
-        if metric.alarm is not None:
-            yield name, metric.alarm
-    for group in state.groups.values():
-        if group.alarm is not None:
-            yield DEVICE, group.alarm
+def _rewound(old: Checkpoint, base: DeviceState) -> Checkpoint:
+    """The checkpoint that goes back from `old` to `base`, its previous one."""
+    again = {
+        name
+        for name, metric in base.metrics.items()
+        if metric.watermark < old.current.metrics[name].watermark
+    }
+    telling = old.telling.rewound(again)
+    return Checkpoint(old.device_id, old.version + 1, base, base, telling=telling)
 
 
 def _digest_sum(digests: Iterable[int]) -> int:

@@ -2,17 +2,21 @@
 
 A packed device state, little-endian:
 
-    u8  layout (2)     u8  flags (bit 0: re-learning)
+    u8  layout (3)     u8  flags (bit 0: re-learning)
     u16 detector version     u16 joint detector version     u16 metrics     u8 groups
     then for each metric, names sorted:
     u16 length of the name, the name in UTF-8
     i64 watermark      i64 quiet until      u32 readings scored
-    u8  alarm (0 or 1); if 1: i64 onset, f64 peak, i64 time of the peak, u8 calm readings
+    u8  alarm (0: none, 1: open, 2: ended); unless 0: i64 onset, f64 peak, i64 time of the peak,
+        i64 last seen, u32 readings that were not calm; if 1: u8 calm readings; if 2: i64 end
     u16 length of the detector's state (0: nothing learned yet), the detector's state
     then for each group:
     u8  metrics; of each, the u16 place of its name among those above
     i64 watermark      i64 quiet until      alarm as above
     u16 length of the joint detector's state, the state
+
+Layout 2, of an older Weir, is read too. Of alarms it has the open ones alone, without last seen
+and the count: i64 onset, f64 peak, i64 time of the peak, u8 calm readings.
 """
 
 import struct
@@ -24,6 +28,7 @@ import msgspec
 from weir.alerts.alarm import Alarm
 from weir.detection import JOINT, Detector
 from weir.detection.joint import JointState
+from weir.scoring.telling import NOTHING, Telling
 
 NEVER: Final = -(1 << 62)
 """A time before all others."""
@@ -31,12 +36,16 @@ NEVER: Final = -(1 << 62)
 MAX_GROUPS: Final = 4
 """So many groups of a device are scored, the first that come."""
 
-_LAYOUT: Final = 2
+_LAYOUT: Final = 3
+_OLD_LAYOUT: Final = 2
 _RELEARNING: Final = 1
 _HEADER: Final = struct.Struct("<BBHHHB")
 _METRIC: Final = struct.Struct("<qqI")
 _GROUP: Final = struct.Struct("<qq")
-_ALARM: Final = struct.Struct("<qdqB")
+_ALARM: Final = struct.Struct("<qdqqI")
+_CALM: Final = struct.Struct("<B")
+_END: Final = struct.Struct("<q")
+_OLD_ALARM: Final = struct.Struct("<qdqB")
 _LENGTH: Final = struct.Struct("<H")
 
 
@@ -103,6 +112,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
     `current` counts every chunk that `previous` counts, and `folded` more: those are kept as a
     count and the sum of their digests (modulo 2^64), and none begins before `folded_from`, so
     that reading the log again can tell a chunk that was counted from one that came late.
+    `telling` is what is to be told of the way to `current`, and what was told of it before.
     `version` rises with every write, and every write names the version that it replaces.
     """
 
@@ -113,6 +123,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
     folded: int = 0
     digest_sum: int = 0
     folded_from: int = NEVER
+    telling: Telling = NOTHING
 
     @classmethod
     def fresh(cls, device_id: str, *, version: int = 0, relearning: bool = False) -> Self:
@@ -154,11 +165,14 @@ def _prefixed(data: bytes) -> bytes:
 def _pack_alarm(alarm: Alarm | None) -> bytes:
     if alarm is None:
         return b"\0"
-    return b"\1" + _ALARM.pack(alarm.onset, alarm.peak, alarm.peak_ts, alarm.calm)
+    body = _ALARM.pack(alarm.onset, alarm.peak, alarm.peak_ts, alarm.last_seen, alarm.count)
+    if alarm.ended_at is None:
+        return b"\1" + body + _CALM.pack(alarm.calm)
+    return b"\2" + body + _END.pack(alarm.ended_at)
 
 
 def unpack_state(data: bytes, detector: Detector[Any]) -> DeviceState:
-    """Unpack what `pack_state` wrote with the same detector versions.
+    """Unpack what `pack_state` wrote, now or in layout 2, with the same detector versions.
 
     Raises `UnreadableState` otherwise.
     """
@@ -170,8 +184,9 @@ def unpack_state(data: bytes, detector: Detector[Any]) -> DeviceState:
 
 def _unpack(data: memoryview, detector: Detector[Any]) -> DeviceState:
     layout, flags, version, joint, count, group_count = _HEADER.unpack_from(data)
-    if layout != _LAYOUT:
+    if layout not in {_LAYOUT, _OLD_LAYOUT}:
         raise UnreadableState(f"the state has layout {layout}, not {_LAYOUT}")
+    take_alarm = _take_alarm if layout == _LAYOUT else _take_old_alarm
     if version != detector.version:
         raise UnreadableState(f"the state is of detector {version}, not {detector.version}")
     if joint != JOINT.version:
@@ -181,7 +196,7 @@ def _unpack(data: memoryview, detector: Detector[Any]) -> DeviceState:
     for _ in range(count):
         encoded, at = _take(data, at)
         watermark, quiet_until, scored = _METRIC.unpack_from(data, at)
-        alarm, at = _take_alarm(data, at + _METRIC.size)
+        alarm, at = take_alarm(data, at + _METRIC.size)
         learned, at = _take(data, at)
         metrics[str(encoded, "utf-8")] = MetricState(
             watermark,
@@ -195,7 +210,7 @@ def _unpack(data: memoryview, detector: Detector[Any]) -> DeviceState:
     for _ in range(group_count):
         members, at = _take_members(data, at, names)
         watermark, quiet_until = _GROUP.unpack_from(data, at)
-        alarm, at = _take_alarm(data, at + _GROUP.size)
+        alarm, at = take_alarm(data, at + _GROUP.size)
         packed, at = _take(data, at)
         groups[members] = GroupState(watermark, JOINT.unpack(bytes(packed)), alarm, quiet_until)
     if at != len(data):
@@ -212,9 +227,26 @@ def _take(data: memoryview, at: int) -> tuple[memoryview, int]:
 
 
 def _take_alarm(data: memoryview, at: int) -> tuple[Alarm | None, int]:
+    kind, at = data[at], at + 1
+    if not kind:
+        return None, at
+    onset, peak, peak_ts, last_seen, count = _ALARM.unpack_from(data, at)
+    at += _ALARM.size
+    calm, ended_at = 0, None
+    if kind == 1:
+        (calm,) = _CALM.unpack_from(data, at)
+        at += _CALM.size
+    else:
+        (ended_at,) = _END.unpack_from(data, at)
+        at += _END.size
+    return Alarm(onset, peak, peak_ts, calm, last_seen, count, ended_at), at
+
+
+def _take_old_alarm(data: memoryview, at: int) -> tuple[Alarm | None, int]:
     if not data[at]:
         return None, at + 1
-    return Alarm(*_ALARM.unpack_from(data, at + 1)), at + 1 + _ALARM.size
+    onset, peak, peak_ts, calm = _OLD_ALARM.unpack_from(data, at + 1)
+    return Alarm(onset, peak, peak_ts, calm, last_seen=peak_ts), at + 1 + _OLD_ALARM.size
 
 
 def _take_members(data: memoryview, at: int, names: Sequence[str]) -> tuple[Group, int]:

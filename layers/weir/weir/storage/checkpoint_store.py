@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+import msgspec
 from botocore.exceptions import ClientError
 
 from weir.detection import Detector
@@ -14,6 +15,7 @@ from weir.scoring.state import (
     pack_state,
     unpack_state,
 )
+from weir.scoring.telling import NOTHING, Telling, pack_telling, unpack_telling
 from weir.storage.retry import Deadline, Rest, send_all
 
 MAX_BATCH: Final = 100
@@ -80,6 +82,8 @@ class CheckpointStore:
             "watermark": {"N": str(checkpoint.current.frontier)},
             "scored": {"N": str(checkpoint.current.scored)},
         }
+        if checkpoint.telling != NOTHING:
+            item["telling"] = {"B": pack_telling(checkpoint.telling)}
         try:
             self._dynamodb.put_item(
                 TableName=self._table,
@@ -106,7 +110,9 @@ class CheckpointStore:
         except UnreadableState as error:
             if self._on_unreadable is not None:
                 self._on_unreadable(device_id, error)
-            return Checkpoint.fresh(device_id, version=version, relearning=True)
+            fresh = Checkpoint.fresh(device_id, version=version, relearning=True)
+            telling = Telling(untold=self._telling(item).untold)
+            return msgspec.structs.replace(fresh, telling=telling)
         return Checkpoint(
             device_id,
             version,
@@ -115,7 +121,18 @@ class CheckpointStore:
             int(item["folded"]["N"]),
             int(item["digest_sum"]["N"]),
             int(item["folded_from"]["N"]),
+            self._telling(item),
         )
+
+    def _telling(self, item: dict[str, Any]) -> Telling:
+        if "telling" not in item:
+            return NOTHING
+        try:
+            return unpack_telling(item["telling"]["B"])
+        except ValueError as error:
+            if self._on_unreadable is not None:
+                self._on_unreadable(item["pk"]["S"], UnreadableState(f"its facts: {error}"))
+            return NOTHING
 
     def _state(self, data: bytes) -> DeviceState:
         return unpack_state(data, self._detector)
