@@ -22,7 +22,9 @@ LEASE_READINGS: Final = 64
 LEASE_S: Final = 3600.0
 """A checkpoint is due after so many readings of a metric, or so long (`watermarks.HOURLY`)."""
 
-_MEAN_GAPS: Final = 4.0
+LONG_PAUSE: Final = 4.0
+"""A gap of so many times the mean is a pause; up to there a device is merely irregular."""
+
 _PAUSES: Final = 1.5
 _HALF_LIFE_S: Final = 28 * 86_400.0
 _MEAN_OVER: Final = 32
@@ -73,7 +75,7 @@ class Heard(msgspec.Struct, frozen=True, gc=False):
             last = at
             gaps += 1
             # A pause is none of the cadence, beyond a bound by which a new one is soon learned.
-            usual = gap if gaps <= LEAST_GAPS else min(gap, _MEAN_GAPS * mean)
+            usual = gap if gaps <= LEAST_GAPS else min(gap, LONG_PAUSE * mean)
             mean += (usual - mean) / min(gaps, _MEAN_OVER)
             faded = 0.5 ** (gap / _HALF_LIFE_S)
             longest, second = longest * faded, second * faded
@@ -108,7 +110,7 @@ class Heard(msgspec.Struct, frozen=True, gc=False):
             return None
         # The longest pause teaches nothing: it may have been an outage. The next longest shows
         # that such pauses are the device's habit.
-        return max(LEAST_ALLOWANCE_S, _MEAN_GAPS * self.mean_s, _PAUSES * self.second_s)
+        return max(LEAST_ALLOWANCE_S, LONG_PAUSE * self.mean_s, _PAUSES * self.second_s)
 
     def lease_s(self) -> float:
         """How long until the next checkpoint, by when a device that goes on is heard of."""
