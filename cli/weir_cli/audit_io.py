@@ -2,8 +2,9 @@
 
 import gzip
 import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from weir.detection import IN_USE
@@ -39,20 +40,29 @@ class Audit:
         return not self.unreadable_chunks and all(device.agrees for device in self.devices)
 
 
-def settle(control_url: str) -> None:
-    """Let the local stack deliver and score all that is under way; raise `Problem` if it can't."""
+def settle(control_url: str, say: Callable[[str], None]) -> None:
+    """Let the local stack deliver and score all that is under way; raise `Problem` if it can't.
+
+    `say` is told what it waits for, if it has to.
+    """
     from weir_local.control import Control
 
     with Control(control_url) as control:
         for _ in range(_SETTLE_ATTEMPTS):
-            control.flush()  # again, since a transform may put records back into the stream
-            try:
-                control.wait_idle(_SETTLE_S)
-            except TimeoutError as error:
-                busy = error
-            else:
+            waiting = control.pending()
+            if not waiting:
                 return
-    raise Problem(f"The stack does not come to rest: {busy}.")
+            say(f"waiting until all is delivered and scored: {_in_words(asdict(waiting))}")
+            control.flush()  # again, since a transform may put records back into the stream
+            with suppress(TimeoutError):
+                control.wait_idle(_SETTLE_S)
+                return
+        raise Problem(f"The stack does not come to rest: {_in_words(asdict(control.pending()))}.")
+
+
+def _in_words(pending: Mapping[str, int]) -> str:
+    texts = [f"{count:,} {name.replace('_', ' ')}" for name, count in pending.items() if count]
+    return ", ".join(texts) or "nothing any more"
 
 
 def audit(target: Target, asked: Sequence[str], say: Callable[[str], None]) -> Audit:

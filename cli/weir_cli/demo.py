@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from threading import Event
 from typing import Final
 
-from weir.alerts.alert import Alert
-from weir_cli.alert_watch import AlertReader
+from weir_cli.alert_watch import Wanted, Watch
+from weir_cli.api_client import Api, Document, api_of
 from weir_cli.batches import Batch, batches
+from weir_cli.browser import console_url
 from weir_cli.console import terminal
 from weir_cli.csv_source import CsvOptions
 from weir_cli.delivery import Totals, interruptible
@@ -22,7 +23,7 @@ from weir_cli.sending import open_and_survey
 from weir_cli.simulation import Timer, stream
 from weir_cli.sources import shifted
 from weir_cli.target import of_status
-from weir_cli.timeline import now_ms
+from weir_cli.timeline import moment_ms, now_ms
 from weir_local.control import Control, Pending
 from weir_local.status import StackStatus
 
@@ -59,11 +60,15 @@ def prepare(options: DemoOptions) -> None:
 
 def show(options: DemoOptions, status: StackStatus, stop: Event) -> None:
     """Send and show until `stop` is set, or until the time is over."""
-    reader = AlertReader(of_status(status))
-    with Control(status.control_url) as control, viewing(terminal()) as view:
+    with (
+        Control(status.control_url) as control,
+        api_of(of_status(status)) as api,
+        viewing(terminal()) as view,
+    ):
         view.say(f"API: POST {status.api_url}/v1/readings")
         view.say(f"a key for all devices here: {status.device_key}")
-        view.say("elsewhere: weir alerts --follow, weir readings DEVICE, weir audit")
+        view.say("elsewhere: weir alerts --follow, weir tail DEVICE, weir devices, weir audit")
+        view.say(f"console: {console_url(status.api_url, status.operator_token)}")
         fleet = None
         if options.data is not None:
             items = _file(options.data, view)
@@ -73,7 +78,7 @@ def show(options: DemoOptions, status: StackStatus, stop: Event) -> None:
         performance = Show(
             door=FrontDoor(status.api_url, status.device_key),
             items=items,
-            reader=reader,
+            watch=_watch(api, options),
             view=view,
             stop=stop,
             is_idle=lambda: is_scored(control.pending()),
@@ -82,6 +87,12 @@ def show(options: DemoOptions, status: StackStatus, stop: Event) -> None:
         )
         totals = performance.run()
         _finish(view, totals, fleet, list(performance.alerts.values()))
+
+
+def _watch(api: Api, options: DemoOptions) -> Watch:
+    """All alerts of the fleet's time, or of a file's, at each look: there are not many."""
+    since = 0 if options.data is not None else now_ms() - options.history_ms
+    return Watch(api, Wanted(since=since), lately_ms=now_ms() - since, cleared_every_s=0.0)
 
 
 def _file(data: str, view: View) -> Iterable[Batch | Unreadable]:
@@ -125,7 +136,7 @@ def _simulated(
     return stream(fleet, timer, batch=BATCH, live=True, on_live=on_live)
 
 
-def _finish(view: View, totals: Totals, fleet: Fleet | None, alerts: Sequence[Alert]) -> None:
+def _finish(view: View, totals: Totals, fleet: Fleet | None, alerts: Sequence[Document]) -> None:
     view.say(
         f"in all: {totals.accepted:,} readings accepted, {totals.rejected:,} rejected, "
         f"{totals.unreadable:,} unreadable; {len(alerts):,} alerts"
@@ -150,13 +161,13 @@ def has_ended(options: FleetOptions, fault: Fault, now: int) -> bool:
     return options.ts(fault.last, fault.pump) <= now
 
 
-def is_of(options: FleetOptions, fault: Fault, alert: Alert) -> bool:
+def is_of(options: FleetOptions, fault: Fault, alert: Document) -> bool:
     """Whether `alert` began in the time of `fault`, or just after it."""
     late = _LATE_READINGS * options.interval_ms
     return (
-        alert.device_id == options.device_id(fault.pump)
-        and alert.metric == fault.metric
+        alert["device_id"] == options.device_id(fault.pump)
+        and alert["metric"] == fault.metric
         and options.ts(fault.first, fault.pump)
-        <= alert.onset
+        <= moment_ms(alert["onset"])
         <= options.ts(fault.last, fault.pump) + late
     )

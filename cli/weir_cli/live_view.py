@@ -1,7 +1,6 @@
 """What `weir run` shows: a view that renews itself on a terminal, plain lines elsewhere."""
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, Protocol
@@ -10,14 +9,16 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from weir.alerts.alert import Alert
 from weir_cli import alert_view
-from weir_cli.alert_watch import identity
+from weir_cli.api_client import Document
 from weir_cli.console import put, say
 from weir_cli.delivery import Totals
 
 _PLAIN_EVERY_S: Final = 10.0
 _SHOWN: Final = 15
+
+type Changed = Sequence[tuple[Document | None, Document]]
+"""Alerts that are new or changed, each with what it was before."""
 
 
 class View(Protocol):
@@ -27,7 +28,7 @@ class View(Protocol):
         """A step, in a line."""
         ...
 
-    def show(self, totals: Totals, changed: Sequence[Alert], open_alerts: int, seen: int) -> None:
+    def show(self, totals: Totals, changed: Changed, open_alerts: int, seen: int) -> None:
         """The state of things: what was sent, which alerts changed, how many there are."""
         ...
 
@@ -43,10 +44,10 @@ class PlainView:
         """A step, in a line."""
         say(line)
 
-    def show(self, totals: Totals, changed: Sequence[Alert], open_alerts: int, seen: int) -> None:
+    def show(self, totals: Totals, changed: Changed, open_alerts: int, seen: int) -> None:
         """Each changed alert, and now and then the counts."""
-        for alert in changed:
-            put(alert_view.line(alert))
+        for before, alert in changed:
+            put(alert_view.line(alert, alert_view.news(before, alert)))
         if self._clock() - self._said_at >= _PLAIN_EVERY_S:
             self._said_at = self._clock()
             say(counts(totals, open_alerts, seen))
@@ -57,24 +58,24 @@ class LiveView:
 
     def __init__(self, live: Live) -> None:
         self._live = live
-        self._latest: deque[Alert] = deque(maxlen=_SHOWN)
+        self._latest: dict[str, Document] = {}
 
     def say(self, line: str) -> None:
         """A step, in a line above the view."""
         self._live.console.print(line, markup=False, soft_wrap=True)
 
-    def show(self, totals: Totals, changed: Sequence[Alert], open_alerts: int, seen: int) -> None:
-        """Renew the view."""
-        for alert in changed:
-            known = [old for old in self._latest if identity(old) == identity(alert)]
-            if known:
-                self._latest[self._latest.index(known[0])] = alert
-            else:
-                self._latest.append(alert)
+    def show(self, totals: Totals, changed: Changed, open_alerts: int, seen: int) -> None:
+        """Renew the view; an alert that changes after it was opened is said above it, too."""
+        for before, alert in changed:
+            news = alert_view.news(before, alert)
+            if news:
+                self.say(alert_view.line(alert, news))
+            self._latest[alert["alert_id"]] = alert
+            if len(self._latest) > _SHOWN:
+                del self._latest[next(iter(self._latest))]
         head = Text(counts(totals, open_alerts, seen), "bold")
-        self._live.update(
-            Group(head, alert_view.table(self._latest)) if self._latest else head, refresh=True
-        )
+        table = alert_view.table(self._latest.values())
+        self._live.update(Group(head, table) if self._latest else head, refresh=True)
 
 
 def counts(totals: Totals, open_alerts: int, seen: int) -> str:

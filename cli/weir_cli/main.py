@@ -9,7 +9,9 @@ from weir_cli.commands import (
     alerts,
     audit,
     backtest,
+    console,
     controls,
+    deeds,
     devices,
     logs,
     readings,
@@ -18,6 +20,7 @@ from weir_cli.commands import (
     send,
     simulate,
     stack,
+    tail,
 )
 from weir_cli.console import say
 from weir_cli.errors import Problem, explained
@@ -50,7 +53,13 @@ app.command()(send.send)
 app.command()(backtest.backtest)
 app.command()(run.run)
 app.command()(simulate.simulate)
+app.command()(console.console)
 app.command()(alerts.alerts)
+app.command()(alerts.alert)
+app.command()(deeds.ack)
+app.command()(deeds.snooze)
+app.command()(deeds.feedback)
+app.command()(tail.tail)
 app.command()(readings.readings)
 app.command()(audit.audit)
 app.command()(replay.replay)

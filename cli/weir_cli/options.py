@@ -1,11 +1,14 @@
 """Options that several commands have, and the texts that become values."""
 
 from collections.abc import Callable
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from weir_cli.front_door import FrontDoor
+
+if TYPE_CHECKING:
+    from weir_cli.api_client import Api
 
 StackName = Annotated[
     str | None,
@@ -36,6 +39,16 @@ Key = Annotated[
     ),
 ]
 
+Token = Annotated[
+    str | None,
+    typer.Option(
+        metavar="JWT",
+        help="A token of the stack's OIDC issuer, or WEIR_OPERATOR_TOKEN; the local stack has one "
+        "of its own. Without any, the API's function is asked, with your AWS credentials.",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="The API's documents, one a line.")]
+
 DEFAULT_BATCH: Final = 100
 DEFAULT_CONNECTIONS: Final = 4
 
@@ -46,6 +59,14 @@ def read_option[T](name: str, text: str, read: Callable[[str], T]) -> T:
         return read(text)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint=f"'{name}'") from error
+
+
+def api_for(stack_name: str | None, token: str | None) -> "Api":
+    """The API of the stack that is named, or of the local one; raises `Problem` without any."""
+    from weir_cli.api_client import api_of
+    from weir_cli.target import resolve
+
+    return api_of(resolve(stack_name), token)
 
 
 def front_door_of(api_url: str | None, stack_name: str | None, key: str | None) -> FrontDoor:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from threading import Event, Thread
 from typing import Final
 
-from weir.alerts.alert import Alert
-from weir_cli.alert_watch import AlertReader, Changes
+from weir_cli.alert_watch import Watch
+from weir_cli.api_client import Document
 from weir_cli.batches import Batch
 from weir_cli.delivery import Delivery, Totals, interruptible
 from weir_cli.errors import Problem
@@ -36,7 +36,7 @@ class Show:
 
     door: FrontDoor
     items: Iterable[Batch | Unreadable]
-    reader: AlertReader
+    watch: Watch
     view: View
     stop: Event
     is_idle: Callable[[], bool]
@@ -44,12 +44,11 @@ class Show:
     seconds: float | None = None
     connections: int = 4
     clock: Callable[[], float] = time.monotonic
-    alerts: dict[tuple[str, str, int], Alert] = field(default_factory=dict, init=False)
+    alerts: dict[str, Document] = field(default_factory=dict, init=False)
 
     def run(self) -> Totals:
         """Run until `stop` is set or `seconds` have passed; raise `Problem` if sending fails."""
-        changes = Changes()
-        changes.of(self.reader.read())  # what an earlier run left is no news
+        self.watch.look()  # what an earlier run left is no news
         with Sender(
             self.door.url,
             connections=self.connections,
@@ -61,22 +60,22 @@ class Show:
             feeder = Thread(target=_feed, args=(delivery, self.items, errors), daemon=True)
             feeder.start()
             try:
-                self._until_stopped(changes, delivery, feeder, errors)
+                self._until_stopped(delivery, feeder, errors)
             finally:
                 self.stop.set()
                 feeder.join(_GRACE_S)
-        self._look(changes, delivery.totals)
+        self._look(delivery.totals)
         return delivery.totals
 
     def _until_stopped(
-        self, changes: Changes, delivery: Delivery, feeder: Thread, errors: Sequence[Exception]
+        self, delivery: Delivery, feeder: Thread, errors: Sequence[Exception]
     ) -> None:
         began = self.clock()
         sent = settled = False
         while not self.stop.is_set():
             ended = not feeder.is_alive()
             idle = ended and self.is_idle()
-            self._look(changes, delivery.totals)
+            self._look(delivery.totals)
             if errors:
                 raise errors[0]
             if delivery.totals.failure is not None:
@@ -95,10 +94,10 @@ class Show:
         for line in lines:
             self.view.say(line)
 
-    def _look(self, changes: Changes, totals: Totals) -> None:
-        changed = changes.of(self.reader.read())
-        self.alerts.update(((a.device_id, a.metric, a.onset), a) for a in changed)
-        still_open = sum(alert.state == "OPEN" for alert in self.alerts.values())
+    def _look(self, totals: Totals) -> None:
+        changed = self.watch.look()
+        self.alerts.update((alert["alert_id"], alert) for _, alert in changed)
+        still_open = sum(alert["state"] == "OPEN" for alert in self.alerts.values())
         self.view.show(totals, changed, still_open, len(self.alerts))
 
 

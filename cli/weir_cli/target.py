@@ -19,6 +19,8 @@ class Target:
         The local stack's control endpoint; None in AWS.
     device_key
         A key for every device of the local stack; None in AWS, where `weir devices add` makes keys.
+    operator_token
+        A token of the local stack's issuer; None in AWS, whose issuer is the operator's own.
     """
 
     name: str
@@ -32,11 +34,15 @@ class Target:
     devices_table: str
     lake_stream: str
     score_function: str
+    api_function: str
+    notify_function: str
+    watchdog_function: str
     spill_queue_url: str
     spill_dead_letters_url: str
     client: Callable[..., Any]
     control_url: str | None = None
     device_key: str | None = field(default=None, repr=False)
+    operator_token: str | None = field(default=None, repr=False)
 
 
 def resolve(stack_name: str | None) -> Target:
@@ -75,11 +81,15 @@ def of_status(status: Any) -> Target:
         devices_table=status.devices_table,
         lake_stream=status.firehose,
         score_function=status.score_function,
+        api_function=status.api_function,
+        notify_function=status.notify_function,
+        watchdog_function=status.watchdog_function,
         spill_queue_url=status.spill_queue_url,
         spill_dead_letters_url=status.spill_dead_letters_url,
         client=clients.client,
         control_url=status.control_url,
         device_key=status.device_key,
+        operator_token=status.operator_token,
     )
 
 
@@ -113,6 +123,9 @@ def deployed(stack_name: str, session: Any = None) -> Target:
             devices_table=outputs["DevicesTable"],
             lake_stream=outputs["LakeStream"],
             score_function=outputs["ScoreFunction"],
+            api_function=outputs["ApiFunction"],
+            notify_function=outputs["NotifyFunction"],
+            watchdog_function=outputs["WatchdogFunction"],
             spill_queue_url=outputs["SpillQueueUrl"],
             spill_dead_letters_url=outputs["SpillDeadLettersUrl"],
             client=session.client,

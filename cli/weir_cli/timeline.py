@@ -67,3 +67,31 @@ def end_ms(text: str) -> int:
 def show_ts(ts: int) -> str:
     """A time for a table: RFC 3339 in UTC, without milliseconds where they are zero."""
     return format_ts(ts).replace(".000Z", "Z")
+
+
+def show_time(text: str) -> str:
+    """A time of the API (RFC 3339 with milliseconds) for a table, as `show_ts` has it."""
+    return text.replace(".000Z", "Z")
+
+
+def until_of(span: str | None, until: str | None) -> dict[str, object]:
+    """What the API takes for `--for SPAN`, or else for `--until TIME`. Raises `ValueError`.
+
+    >>> until_of("2h", None)
+    {'for_seconds': 7200}
+    """
+    if span is not None:
+        return {"for_seconds": max(-(-span_ms(span) // 1000), 1)}
+    return {"until": format_ts(moment_ms(until or ""))}
+
+
+def show_span(seconds: float) -> str:
+    """A span for people: to three digits, in the unit that suits it.
+
+    >>> show_span(5), show_span(90), show_span(7200)
+    ('5 s', '90 s', '2 h')
+    """
+    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:.3g} s"

@@ -21,11 +21,11 @@ from tests.integration.replaying import (
     lake_records,
     readings,
 )
+from tests.targets import a_target
 from weir.readings import format_ts
 from weir_cli import replay_io
 from weir_cli.commands.replay import replay
 from weir_cli.replay_report import Place
-from weir_cli.target import Target
 
 LAKE, STREAM = Place.LAKE, Place.STREAM
 
@@ -342,11 +342,18 @@ def test_a_replay_that_is_stopped_says_what_it_did_not_look_at(world: World) -> 
 
 @pytest.fixture
 def weir(world: World, monkeypatch: pytest.MonkeyPatch) -> Any:
-    names = ("readings", "states", "alerts", "controls")
-    target = Target(
-        "test", "http://api.test", *names, "lake", "failures", "devices", "weir-lake", "score",
-        world.spill, world.dead_letters, client=world.client,
-    )  # fmt: skip
+    tables = {f"{name}_table": name for name in ("readings", "states", "alerts", "controls")}
+    target = a_target(
+        **tables,
+        name="test",
+        lake_bucket="lake",
+        failure_bucket="failures",
+        lake_stream="weir-lake",
+        score_function="score",
+        spill_queue_url=world.spill,
+        spill_dead_letters_url=world.dead_letters,
+        client=world.client,
+    )
     monkeypatch.setattr(weir_cli.target, "resolve", lambda _: target)
     app = typer.Typer()
     app.command()(replay)

@@ -31,7 +31,7 @@ def audit(
 
     target = resolve(stack_name)
     if target.control_url is not None:
-        settle(target.control_url)
+        settle(target.control_url, say)
     found = run_audit(target, device or [], say)
     strangers = [
         d.device_id

@@ -20,6 +20,8 @@ class Function(StrEnum):
     TRANSFORM = "transform"
     SCORE = "score"
     RESPILL = "respill"
+    NOTIFY = "notify"
+    WATCHDOG = "watchdog"
     API = "api"
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from weir_cli.commands.console import NoBrowser
 from weir_cli.options import read_option
 
 if TYPE_CHECKING:
@@ -27,8 +28,9 @@ def run(
     seconds: Annotated[
         float | None, typer.Option("--for", metavar="SECONDS", min=0, help="End after so long.")
     ] = None,
+    no_browser: NoBrowser = False,
 ) -> None:
-    """Start the stack, send it telemetry, and show the alerts, until Ctrl-C.
+    """Start the stack, send it telemetry, open the console, show the alerts, until Ctrl-C.
 
     A simulated fleet first replays some history, so that there is something to see within
     seconds, and then goes on live, with a new fault about every minute. A stack that ran before
@@ -47,14 +49,15 @@ def run(
     )
     if options.steps < 4:
         raise typer.BadParameter("it must be four intervals at the least", param_hint="'--history'")
-    _run(options)
+    _run(options, opens_browser=not no_browser)
 
 
-def _run(options: "DemoOptions") -> None:
+def _run(options: "DemoOptions", *, opens_browser: bool) -> None:
     import time
     from dataclasses import replace
     from threading import Event
 
+    from weir_cli.browser import console_url, show_console
     from weir_cli.console import say
     from weir_cli.demo import prepare, show
     from weir_cli.interrupts import stopping
@@ -74,6 +77,8 @@ def _run(options: "DemoOptions") -> None:
         return
     with stopping(stop):
         try:
+            url = console_url(status.api_url, status.operator_token)
+            show_console(url, wanted=opens_browser)
             show(options, status, stop)
         except BrokenPipeError:  # nobody reads any more: the same as Ctrl-C
             stop.set()

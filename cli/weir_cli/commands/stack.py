@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from weir_cli.browser import console_url
 from weir_cli.console import put, put_json, say
 
 
@@ -35,6 +36,7 @@ def up(
         parameters=parameters, auth=auth, time_scale=time_scale, breakable=breakable
     )
     status = start(options, say)
+    say(f"console: {console_url(status.api_url, status.operator_token)}")
     put(status.api_url)
 
 
@@ -80,10 +82,11 @@ def status(
     else:
         for name in (
             "api_url", "endpoint_url", "readings_table", "states_table", "alerts_table",
-            "controls_table", "devices_table", "lake_bucket", "failure_bucket", "firehose",
-            "spill_queue_url", "logs",
+            "controls_table", "devices_table", "notices_table", "lake_bucket", "failure_bucket",
+            "firehose", "spill_queue_url", "alert_topic", "alert_bus", "logs",
         ):  # fmt: skip
             put(f"{name.replace('_', ' '):<16}{known[name]}")
+        put("console         weir console")
         put("keys            weir status --get device_key, --get operator_token")
     if found is None:
         raise typer.Exit(1)

@@ -1,64 +1,162 @@
-"""Alerts as they are read, compared and shown."""
+"""Alerts as they are read, watched and shown."""
 
 from typing import Any
 
 import pytest
 
-from tests.targets import a_target
-from weir.alerts.alert import Alert
+from tests.fakes.api import FakeApi, T, an_alert, changed, with_history
+from weir.readings import format_ts
 from weir_cli import alert_view
-from weir_cli.alert_watch import AlertReader, Changes
+from weir_cli.alert_watch import LATELY_MS, Wanted, Watch, read
 
-ONSET = 1_767_225_600_000
-WHY = "12.5, expected 3 to 4: a jump"
-ALERT = Alert("pump-7", "flow", ONSET, "OPEN", 0.75, 0.75, ONSET, WHY, 12.5, 3.5, 3.0, 4.0)
-CLEARED = Alert(
-    *("pump-7", "flow", ONSET, "CLEARED", 0.75, 0.9, ONSET, WHY, 12.5, 3.5, 3.0, 4.0, ONSET + 5000)
+ALERT = an_alert()
+CLEARED = changed(ALERT, state="CLEARED", ended_at=format_ts(T + 5000), peak=0.9)
+
+
+class World:
+    """A fake API, and a watch on it whose time a test moves."""
+
+    def __init__(self, *alerts: dict[str, Any], **wanted: Any) -> None:
+        self.fake = FakeApi(*alerts)
+        self.seconds = 0.0
+        self.watch = Watch(
+            self.fake.api,
+            Wanted(**wanted),
+            clock=lambda: self.seconds,
+            now=lambda: T + int(1000 * self.seconds),
+        )
+
+    def look(self) -> list[tuple[str, str]]:
+        """The state of each alert that is told of, and what is said to have changed."""
+        self.seconds += 1
+        return [(a["state"], alert_view.news(before, a)) for before, a in self.watch.look()]
+
+
+def test_an_alert_is_told_when_it_is_new_and_when_it_changes() -> None:
+    world = World(ALERT)
+    assert world.look() == [("OPEN", "")]
+    assert world.look() == []
+    world.fake.put(changed(ALERT, severity="major"))
+    assert world.look() == [("OPEN", "minor before")]
+    world.fake.put(changed(CLEARED, severity="major"))
+    assert world.look() == [("CLEARED", "cleared")]
+    world.fake.put(changed(changed(CLEARED, severity="major", state="OPEN", acknowledged=False)))
+    assert world.look() == [("OPEN", "reopened")]
+
+
+def test_an_alert_that_leaves_what_is_asked_for_is_told_of_once() -> None:
+    world = World(ALERT, acknowledged=False)
+    world.look()
+    world.fake.put(changed(ALERT, acknowledged=True, acknowledged_by="ada"))
+    assert world.look() == [("OPEN", "acknowledged")]
+    asked = len(world.fake.asked("GET /v1/alerts/{alert_id}"))
+    assert world.look() == []
+    assert len(world.fake.asked("GET /v1/alerts/{alert_id}")) == asked == 1
+
+
+def test_one_that_opens_and_clears_between_two_looks_is_seen_if_it_is_late() -> None:
+    world = World()
+    assert world.look() == []
+    world.fake.put(changed(an_alert("late", T), state="CLEARED", ended_at=format_ts(T + 1)))
+    old = T - LATELY_MS - 1
+    world.fake.put(changed(an_alert("early", old), state="CLEARED", ended_at=format_ts(old + 1)))
+    seen = [world.look() for _ in range(5)]
+    assert [alert for look in seen for alert in look] == [("CLEARED", "")]
+
+
+def test_a_look_costs_what_is_open_however_much_there_was() -> None:
+    ancient = [
+        changed(an_alert("flow", T - LATELY_MS - n - 1), state="CLEARED") for n in range(500)
+    ]
+    world = World(*ancient, ALERT)
+    world.look()
+    before = len(world.fake.calls)
+    for _ in range(10):
+        world.look()
+    assert len(world.fake.calls) - before == 10 + 2  # those that cleared: every five seconds
+
+
+def test_who_watches_for_the_end_is_told_of_the_end_alone() -> None:
+    world = World(ALERT, state="cleared")
+    assert world.look() == []
+    world.fake.put(CLEARED)
+    assert world.look() == [("CLEARED", "cleared")]
+
+
+def test_an_alert_that_is_kept_no_more_is_forgotten() -> None:
+    world = World(ALERT)
+    world.look()
+    del world.fake.alerts[ALERT["alert_id"]]
+    assert world.look() == []
+    assert world.watch.known == {}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        (Wanted(), ["a", "b", "c", "d"]),
+        (Wanted(state="open"), ["a", "c"]),
+        (Wanted(state="cleared"), ["b", "d"]),
+        (Wanted(since=T + 2), ["a", "c", "d"]),
+        (Wanted(since=T + 2, open_since=T + 2), ["c", "d"]),
+        (Wanted(severity="major,critical"), ["d"]),
+        (Wanted(acknowledged=True), ["c"]),
+        (Wanted(metric="b"), ["b"]),
+        (Wanted(device_id="other"), []),
+    ],
 )
-
-
-def test_an_alert_is_shown_when_it_is_new_and_when_it_changes() -> None:
-    changes = Changes()
-    assert list(changes.of([ALERT])) == [ALERT]
-    assert list(changes.of([ALERT])) == []
-    assert list(changes.of([CLEARED])) == [CLEARED]
-    assert changes.known == 1
+def test_alerts_are_read_in_the_order_of_their_onsets(wanted: Wanted, expected: list[str]) -> None:
+    fake = FakeApi(
+        an_alert("d", T + 3, state="CLEARED", severity="major"),
+        an_alert("c", T + 2, acknowledged=True),
+        an_alert("b", T + 1, state="CLEARED"),
+        an_alert("a", T),
+    )
+    fake.page = 1
+    assert [alert["metric"] for alert in read(fake.api, wanted)] == expected
+    newest = read(fake.api, wanted, limit=1)
+    assert [alert["metric"] for alert in newest] == expected[-1:]
 
 
 def test_an_alert_is_one_line() -> None:
     assert alert_view.line(ALERT) == (
         "OPEN     pump-7  flow  2026-01-01T00:00:00Z  minor     12.5, expected 3 to 4: a jump"
     )
-    assert alert_view.line(CLEARED).endswith("ended 2026-01-01T00:00:05Z")
+    ended = changed(
+        CLEARED,
+        acknowledged=True,
+        acknowledged_by="ada",
+        snoozed_until=format_ts(T + 60_000),
+        feedback={"verdict": "benign", "note": "", "by": "ada", "at": format_ts(T)},
+    )
+    assert alert_view.line(ended, "feedback").endswith(
+        "a jump  ended 2026-01-01T00:00:05Z  acknowledged by ada  "
+        "snoozed until 2026-01-01T00:01:00Z  said to be benign  [feedback]"
+    )
 
 
-class AlertsOf:
-    """An alert that clears between two queries: it is in both."""
+def test_an_alert_in_full_has_what_is_known_and_its_history() -> None:
+    assert list(alert_view.detail(with_history(CLEARED))) == [
+        "pump-7, flow: CLEARED, minor",
+        "12.5, expected 3 to 4: a jump",
+        "",
+        "onset         2026-01-01T00:00:00Z",
+        "last seen     2026-01-01T00:00:00Z, 1 readings",
+        "score         0.75",
+        "peak          0.9 at 2026-01-01T00:00:00Z",
+        "value         12.5",
+        "expected      3.5, from 3 to 4",
+        "ended         2026-01-01T00:00:05Z",
+        "id            pump-7~1767225600000~flow",
+        "",
+        "2026-01-01T00:00:00Z  opened        minor   ",
+    ]
 
-    def of_state(self, state: str, *, since: int) -> list[Alert]:
-        return [a for a in (ALERT, CLEARED) if a.state == state and a.onset >= since]
 
-    def of_device(self, device_id: str) -> list[Alert]:
-        return [CLEARED] if device_id == "pump-7" else []
-
-
-@pytest.mark.parametrize(
-    ("shown", "device", "since", "expected"),
-    [
-        ("all", None, 0, [CLEARED]),
-        ("open", None, 0, [ALERT]),
-        ("cleared", "pump-7", 0, [CLEARED]),
-        ("open", "pump-7", 0, []),
-        ("all", None, ALERT.onset + 1, []),
-        ("all", "pump-7", ALERT.onset + 1, []),
-    ],
-)
-def test_alerts_are_read_once_each(
-    shown: Any, device: str | None, since: int, expected: list[Alert]
-) -> None:
-    reader = AlertReader(
-        a_target(alerts_table="alerts"),
-        since=since, device=device, shown=shown,
-    )  # fmt: skip
-    reader._store = AlertsOf()  # type: ignore[assignment]
-    assert reader.read() == expected
+def test_a_silence_has_no_value_and_no_score() -> None:
+    silence = with_history(
+        an_alert("*", kind="silence", value=None, expected=None, expected_low=None)
+    )
+    lines = list(alert_view.detail(silence))
+    assert lines[0] == "pump-7, silence: OPEN, minor"
+    assert not any(line.startswith(("score", "value", "expected")) for line in lines)

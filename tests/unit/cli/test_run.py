@@ -5,10 +5,14 @@ from threading import Event
 
 import httpx
 import pytest
+from rich.console import Console
+from rich.live import Live
 
-from weir.alerts.alert import Alert
+from tests.fakes.api import FakeApi, an_alert, changed
 from weir.readings import Reading
 from weir_cli import running
+from weir_cli.alert_watch import Wanted, Watch
+from weir_cli.api_client import Document
 from weir_cli.batches import batches
 from weir_cli.delivery import Totals
 from weir_cli.demo import has_ended, is_of, is_scored
@@ -16,28 +20,33 @@ from weir_cli.errors import Problem
 from weir_cli.faults import Fault
 from weir_cli.fleet import FleetOptions
 from weir_cli.front_door import FrontDoor
-from weir_cli.live_view import PlainView, counts
+from weir_cli.live_view import Changed, LiveView, PlainView, counts
 from weir_cli.rows import Row
 from weir_cli.running import Show
 from weir_local.control import Pending
 
 T = 1_767_225_600_000
-OLD = Alert("pump-1", "flow", T - 1, "OPEN", 0.9, 0.9, T - 1)
-NEW = Alert("pump-1", "flow", T, "OPEN", 0.9, 0.9, T)
+OLD = an_alert(device_id="pump-1", onset=T - 1)
+NEW = an_alert(device_id="pump-1")
 
 
-class Reader:
+class Looks(Watch):
     """Alerts as looks find them, the last look for ever; then the operator has seen enough."""
 
-    def __init__(self, stop: Event, *looks: list[Alert]) -> None:
+    def __init__(self, stop: Event, *looks: list[Document]) -> None:
+        self.fake = FakeApi()
+        super().__init__(self.fake.api, Wanted(), cleared_every_s=0)
         self.stop = stop
         self.looks = list(looks)
 
-    def read(self) -> list[Alert]:
+    def look(self) -> Sequence[tuple[Document | None, Document]]:
         if len(self.looks) == 1:
             self.stop.set()
-            return self.looks[0]
-        return self.looks.pop(0)
+            now = self.looks[0]
+        else:
+            now = self.looks.pop(0)
+        self.fake.alerts = {alert["alert_id"]: dict(alert) for alert in now}
+        return super().look()
 
 
 class View:
@@ -45,17 +54,20 @@ class View:
 
     def __init__(self) -> None:
         self.lines: list[str] = []
-        self.changed: list[Alert] = []
+        self.changed: list[Document] = []
 
     def say(self, line: str) -> None:
         self.lines.append(line)
 
-    def show(self, totals: Totals, changed: Sequence[Alert], open_alerts: int, seen: int) -> None:
-        self.changed += changed
+    def show(self, totals: Totals, changed: Changed, open_alerts: int, seen: int) -> None:
+        self.changed += [alert for _, alert in changed]
 
 
 def show(
-    monkeypatch: pytest.MonkeyPatch, status: int, *looks: list[Alert], seconds: float | None = None
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
+    *looks: list[Document],
+    seconds: float | None = None,
 ) -> tuple[Show, View]:
     """A show whose time passes at once, of one reading and an API that answers `status`."""
     real = httpx.Client
@@ -65,11 +77,10 @@ def show(
     monkeypatch.setattr(httpx, "Client", lambda **k: real(**(k | {"transport": transport})))
     monkeypatch.setattr(running, "POLL_S", 0.001)
     stop, view = Event(), View()
-    reader = Reader(stop, *looks)
     return Show(
         door=FrontDoor("http://api.test", "key"),
         items=batches([Row(1, Reading("pump-1", T, {"flow": 1.0}))], 1),
-        reader=reader,  # type: ignore[arg-type]
+        watch=Looks(stop, *looks),
         view=view,
         stop=stop,
         is_idle=lambda: True,
@@ -108,12 +119,31 @@ def test_it_ends_with_a_sentence_when_nothing_can_be_sent(monkeypatch: pytest.Mo
 def test_without_a_terminal_each_alert_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     now = 0.0
     view = PlainView(lambda: now)
-    view.show(Totals(accepted=5), [NEW], 1, 1)
+    view.show(Totals(accepted=5), [(None, NEW)], 1, 1)
+    view.show(Totals(accepted=5), [(NEW, changed(NEW, severity="critical"))], 1, 1)
     now = 11.0
     view.show(Totals(accepted=1200, rejected=2), [], 0, 1)
     out, err = capsys.readouterr()
-    assert out == "OPEN     pump-1  flow  2026-01-01T00:00:00Z  critical  \n"
+    why = "12.5, expected 3 to 4: a jump"
+    assert out.splitlines() == [
+        f"OPEN     pump-1  flow  2026-01-01T00:00:00Z  minor     {why}",
+        f"OPEN     pump-1  flow  2026-01-01T00:00:00Z  critical  {why}  [minor before]",
+    ]
     assert err == "1,200 readings accepted, 2 rejected; 1 alerts, 0 open\n"
+
+
+def test_on_a_terminal_an_alert_stays_one_row_and_its_changes_are_said() -> None:
+    console = Console(width=160, color_system=None, force_terminal=True)
+    with console.capture() as captured, Live(console=console, auto_refresh=False) as live:
+        view = LiveView(live)
+        view.show(Totals(), [(None, NEW)], 1, 1)
+        ended = changed(NEW, state="CLEARED", ended_at="2026-01-01T00:01:00.000Z")
+        view.show(Totals(), [(NEW, ended)], 0, 1)
+        view.show(Totals(), [(ended, changed(NEW))], 1, 1)
+    text = captured.get()
+    assert "[cleared]" in text
+    assert "[reopened]" in text
+    assert text.rpartition("0 readings accepted")[2].count("pump-1") == 1
 
 
 def test_counts_leave_out_what_did_not_happen() -> None:
@@ -124,8 +154,8 @@ def test_an_alert_is_a_fault_s_if_it_begins_in_its_time_or_just_after() -> None:
     options = FleetOptions(T, pumps=1, interval_ms=1000)
     fault = Fault(0, "flow", "drift", 10, 20, 15.0)
 
-    def alert(onset: int, metric: str = "flow") -> Alert:
-        return Alert("pump-01", metric, onset, "OPEN", 0.9, 0.9, onset)
+    def alert(onset: int, metric: str = "flow") -> Document:
+        return an_alert(metric, onset, device_id="pump-01")
 
     assert is_of(options, fault, alert(T + 10_000))
     assert is_of(options, fault, alert(T + 25_000))

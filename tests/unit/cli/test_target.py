@@ -11,7 +11,9 @@ OUTPUTS = {
     "ApiUrl": "https://api", "ReadingsTable": "r", "StatesTable": "s", "AlertsTable": "a",
     "ControlsTable": "c",
     "LakeBucket": "l", "FailureBucket": "f", "DevicesTable": "d", "LakeStream": "w",
-    "ScoreFunction": "score", "SpillQueueUrl": "https://q", "SpillDeadLettersUrl": "https://d",
+    "ScoreFunction": "score", "ApiFunction": "api",
+    "NotifyFunction": "notify", "WatchdogFunction": "watchdog",
+    "SpillQueueUrl": "https://q", "SpillDeadLettersUrl": "https://d",
 }  # fmt: skip
 
 

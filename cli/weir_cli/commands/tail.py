@@ -1,0 +1,74 @@
+"""`weir tail`: one device, live in the terminal."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from weir_cli.options import StackName, Token, api_for, read_option
+
+if TYPE_CHECKING:
+    from threading import Event
+
+    from weir_cli.tail import Tail
+
+
+def tail(
+    device: Annotated[str, typer.Argument(metavar="DEVICE", help="A device's id.")],
+    metric: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only this metric; may be repeated.")
+    ] = None,
+    since: Annotated[
+        str, typer.Option(metavar="SPAN", help="How much of the past is shown.")
+    ] = "10m",
+    plain: Annotated[
+        bool,
+        typer.Option("--plain", help="A line for each reading, no chart; as without a terminal."),
+    ] = False,
+    token: Token = None,
+    stack_name: StackName = None,
+) -> None:
+    """Follow a device: its readings within a second, what was expected, and its alerts.
+
+    Red is where an alert was open, and a triangle its onset. Ctrl-C ends it.
+    """
+    from weir_cli.timeline import span_ms
+
+    window = read_option("--since", since, span_ms)
+
+    from threading import Event
+
+    from weir_cli.interrupts import stopping
+    from weir_cli.tail import Tail
+
+    stop = Event()
+    with api_for(stack_name, token) as api, stopping(stop):
+        follow(Tail(api, device, metric or (), max(window, 1000)), stop, plain=plain)
+
+
+def follow(tail: "Tail", stop: "Event", *, plain: bool = False) -> None:
+    """Show what is new until `stop` is set."""
+    from rich.console import Console
+    from rich.live import Live
+
+    from weir_cli import alert_view, tail_view
+    from weir_cli.console import say
+    from weir_cli.tail import POLL_S
+
+    console = Console(highlight=False)
+    if plain or not console.is_terminal:
+        told = False
+        while not stop.is_set():
+            tail_view.put_news(tail.look())
+            if not (told or any(tail.values.values())):
+                told = True
+                say(f"nothing of {tail.device_id} yet; waiting")
+            stop.wait(POLL_S)
+        return
+    with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
+        while not stop.is_set():
+            for before, alert in tail.look().alerts:
+                line = alert_view.line(alert, alert_view.news(before, alert))
+                live.console.print(line, markup=False, soft_wrap=True)
+            tail.refresh_bands(console.width)
+            live.update(tail_view.shown(tail, console), refresh=True)
+            stop.wait(POLL_S)
