@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from benchmarks.alerts.told import Ears
 
 from tests.e2e.stack import Stack
 from weir_local.control import Control
@@ -34,3 +35,16 @@ def stack(deployed: Stack) -> Iterator[Stack]:
     deployed.control.clear_faults()
     yield deployed
     deployed.control.clear_faults()
+
+
+@pytest.fixture(scope="session")
+def listening(deployed: Stack) -> Ears:
+    return Ears(deployed.status, "e2e")
+
+
+@pytest.fixture
+def ears(stack: Stack, listening: Ears) -> Ears:
+    """What listens at the topic and on the bus, with nothing left over from the test before."""
+    listening.listen_until_quiet(stack.control, 60)
+    listening.forget()
+    return listening

@@ -71,6 +71,18 @@ class Stack:
     def post_json_as(self, media_type: str, value: Any) -> httpx.Response:
         return self.post(json.dumps(value).encode(), content_type=media_type)
 
+    def operate(self, method: str, path: str, content: Any = None, **query: str) -> httpx.Response:
+        """Ask for an operator's route; `content` becomes the JSON body."""
+        return httpx.request(
+            method,
+            f"{self.status.api_url}{path}",
+            params=query or None,
+            json=content,
+            headers={"authorization": f"Bearer {self.status.operator_token}"},
+            timeout=40,
+            trust_env=False,
+        )
+
     def settle(self) -> None:
         """Wait until all that was posted is delivered and scored."""
         self.control.flush()
