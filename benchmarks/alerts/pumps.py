@@ -14,7 +14,7 @@ HISTORY: Final = 150
 
 STEP_MS: Final = 1000
 OUT: Final = 60.0
-FURTHER_OUT: Final = 900.0
+FURTHER_OUT: Final = 9_000.0
 
 type Reading = dict[str, Any]
 
