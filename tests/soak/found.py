@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from weir.detection import IN_USE
+from weir.storage.alert_store import alert_of
 from weir.storage.checkpoint_store import CheckpointStore
 from weir_local.aws import client
 from weir_local.paths import STACK_NAME
@@ -17,6 +18,9 @@ from weir_local.status import StackStatus
 
 type ValueKey = tuple[str, int]
 """Metric and time."""
+
+type Arrivals = Mapping[ValueKey, int]
+"""For each value of a device, its place in the order in which values came for the first time."""
 
 FUNCTIONS: Final = ("ingest", "respill", "score", "transform")
 
@@ -54,6 +58,7 @@ class StoredAlert:
     onset: int
     cleared: bool
     ended_at: int | None
+    withdrawn: bool = False
 
 
 class Finder:
@@ -105,30 +110,36 @@ class Finder:
         return {name: (metric.scored, metric.watermark) for name, metric in metrics.items()}
 
     def alerts(self) -> list[StoredAlert]:
-        """The Alerts table."""
+        """The Alerts table, but for devices that fell silent: that is the watchdog's."""
+        alerts = map(alert_of, self._items(self._status.alerts_table))
         return [
             StoredAlert(
-                item["pk"]["S"],
-                item["metric"]["S"],
-                int(item["onset"]["N"]),
-                item["state"]["S"] == "CLEARED",
-                _number(item, "ended_at"),
+                alert.device_id,
+                alert.metric,
+                alert.onset,
+                not alert.is_open,
+                alert.ended_at,
+                alert.withdrawn,
             )
-            for item in self._items(self._status.alerts_table)
+            for alert in alerts
+            if alert.kind == "anomaly"
         ]
 
-    def arrivals(self) -> Mapping[str, Mapping[int, int]]:
-        """For each device and time, the place of the first item that has a reading of then.
+    def arrivals(self) -> Mapping[str, Arrivals]:
+        """For each device and value, the place of the first item that has it.
 
         Places are those in the table's stream: the order in which items were written.
         """
-        arrived: dict[str, dict[int, int]] = defaultdict(dict)
+        arrived: dict[str, dict[ValueKey, int]] = defaultdict(dict)
         for place, record in enumerate(self._changes()):
             device_id = record["Keys"]["pk"]["S"]
             if device_id.startswith(self._prefix) and "NewImage" in record:
                 document = json.loads(zlib.decompress(record["NewImage"]["body"]["B"]))
-                for offset in document["dt"]:
-                    arrived[device_id].setdefault(document["t0"] + offset, place)
+                for metric, column in document["v"].items():
+                    for offset, value in zip(document["dt"], column, strict=True):
+                        if value is not None:
+                            key = (metric, document["t0"] + offset)
+                            arrived[device_id].setdefault(key, place)
         return arrived
 
     def stranded(self) -> Mapping[str, int]:
@@ -193,10 +204,6 @@ class Finder:
 def _epoch_ms(text: str) -> int:
     moment = datetime.fromisoformat(text)
     return int(moment.timestamp()) * 1000 + moment.microsecond // 1000
-
-
-def _number(item: Mapping[str, Any], name: str) -> int | None:
-    return int(item[name]["N"]) if name in item else None
 
 
 def _add_metrics(sums: Counter[str], function: str, line: str) -> None:

@@ -4,12 +4,12 @@ lost        acknowledged values that are not in the table, not in the lake, or n
 doubled     values scored more than once, copies that disagree, readings that the lake takes for
             several, alerts that stand twice
 false       alerts that the readings in their order do not open, but for provisional ones
-provisional alerts that stand cleared and were opened while an earlier reading of the device was
-            still in the spill: what was scored then was another series (docs/scoring.md). The
-            table's stream says so: that reading came for the first time after the one that opened
-            the alert. Whatever else opens an alert too many, a duplicate or a kill, leaves a
-            false one
-misstated   alerts that stand open and ended, or the other way round
+provisional alerts that stand withdrawn, and before whose onset a value of their metric was missing
+            when the value of the onset came: what was scored then was another series
+            (docs/scoring.md). The table's stream says so: that value came for the first time after
+            the onset's did. A duplicate is no such value, and whatever else opens an alert too
+            many leaves a false one, withdrawn or not
+misstated   alerts that stand open and ended, or the other way round, or withdrawn and are not
 strange     values that nobody sent
 """
 
@@ -20,13 +20,11 @@ from typing import Final
 
 from tests.soak.expected import AlertKey
 from tests.soak.fleet import Device
-from tests.soak.found import Copies, Lake, StoredAlert, ValueKey
+from tests.soak.found import Arrivals, Copies, Lake, StoredAlert, ValueKey
+from weir.controls import DEVICE
 
 MOST_NAMED: Final = 20
 """So many of what is wrong are spelt out."""
-
-type Arrivals = Mapping[int, int]
-"""For the time of each reading of a device, its place in the order in which readings came."""
 
 type Scored = Mapping[str, tuple[int, int]]
 """For each metric, the values that are scored, and the time until which they are."""
@@ -158,7 +156,11 @@ def compare_alerts(
         false=[alert for alert in extra if alert not in provisional],
         provisional=provisional,
         doubled=len(found) - len(by_key),
-        misstated=[_key(alert) for alert, ended in both if alert.cleared != (ended is not None)],
+        misstated=[
+            _key(alert)
+            for alert, ended in both
+            if alert.withdrawn or alert.cleared != (ended is not None)
+        ],
         ended_late=sum(
             ended is not None and alert.ended_at is not None and alert.ended_at > ended
             for alert, ended in both
@@ -167,13 +169,14 @@ def compare_alerts(
 
 
 def _is_provisional(alert: StoredAlert, arrivals: Arrivals) -> bool:
-    """Whether an alert stands cleared, and something before its onset came later than that."""
-    came = arrivals.get(alert.onset)
-    return (
-        alert.cleared
-        and came is not None
-        and any(ts < alert.onset and place > came for ts, place in arrivals.items())
-    )
+    """Whether an alert stands withdrawn, and something before its onset came later than that."""
+    if not alert.withdrawn:
+        return False
+    concerned = [
+        (ts, place) for (name, ts), place in arrivals.items() if alert.metric in {name, DEVICE}
+    ]
+    came = max((place for ts, place in concerned if ts == alert.onset), default=None)
+    return came is not None and any(ts < alert.onset and place > came for ts, place in concerned)
 
 
 def _key(alert: StoredAlert) -> AlertKey:

@@ -1,11 +1,11 @@
 """The ledger finds what is wrong, each kind by itself, and nothing where nothing is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 
 from tests.soak.fleet import Device, Reading
-from tests.soak.found import Copies, Lake, StoredAlert
+from tests.soak.found import Arrivals, Copies, Lake, StoredAlert
 from tests.soak.ledger import compare, compare_alerts
 
 READINGS = [Reading(1000 * at, {"flow": 0.1 + at, "heat": 20.0}) for at in range(1, 6)]
@@ -110,11 +110,20 @@ def test_what_is_not_acknowledged_need_not_be_there() -> None:
 # ------------------------------------------------------------------ alerts
 
 ANOMALY = ("pump-7", "flow", 1000)
-IN_ORDER = {"pump-7": {ts: ts for ts in range(500, 9502, 500)} | {9001: 9001}}
 
 
-def stored(onset: int, ended_at: int | None = None, metric: str = "flow") -> StoredAlert:
-    return StoredAlert("pump-7", metric, onset, ended_at is not None, ended_at)
+def came(*times: int, metric: str = "flow", device: str = "pump-7") -> Mapping[str, Arrivals]:
+    """The values of a metric in the order in which they came."""
+    return {device: {(metric, ts): place for place, ts in enumerate(times)}}
+
+
+IN_ORDER = came(*range(500, 9001, 500), 9001, 9500)
+
+
+def stored(
+    onset: int, ended_at: int | None = None, metric: str = "flow", *, withdrawn: bool = False
+) -> StoredAlert:
+    return StoredAlert("pump-7", metric, onset, ended_at is not None, ended_at, withdrawn)
 
 
 def test_alerts_that_agree_are_nothing_wrong() -> None:
@@ -145,22 +154,33 @@ def test_an_alert_that_ended_and_stands_open_is_misstated_and_the_other_way_roun
     assert compare_alerts({ANOMALY: None}, [stored(1000, 9000)], IN_ORDER).misstated == [ANOMALY]
 
 
+def test_an_alert_that_stands_withdrawn_and_is_not_is_misstated() -> None:
+    withdrawn = stored(1000, 9000, withdrawn=True)
+    assert compare_alerts({ANOMALY: 9000}, [withdrawn], IN_ORDER).misstated == [ANOMALY]
+
+
 def test_an_end_that_was_found_late_is_counted_apart() -> None:
     found = compare_alerts({ANOMALY: 9000}, [stored(1000, 9500)], IN_ORDER)
     assert (found.misstated, found.ended_late) == ([], 1)
 
 
-def test_an_alert_is_provisional_if_a_reading_before_it_came_later_and_it_stands_cleared() -> None:
-    extra = stored(500, 800)
-    came_later = {300: 0, 500: 1, 600: 2, 400: 3}
-    found = compare_alerts({}, [extra], {"pump-7": came_later})
+def test_an_alert_is_provisional_if_a_value_before_it_came_later_and_it_is_withdrawn() -> None:
+    extra = stored(500, 800, withdrawn=True)
+    late = came(300, 500, 600, 400)
+    found = compare_alerts({}, [extra], late)
     assert (found.provisional, found.false) == ([extra], [])
-    assert compare_alerts({}, [stored(500)], {"pump-7": came_later}).false == [stored(500)]
+    for stands in (stored(500), stored(500, 800)):
+        assert compare_alerts({}, [stands], late).false == [stands]
+    of_device = stored(500, 800, metric="*", withdrawn=True)
+    assert compare_alerts({}, [of_device], late).provisional == [of_device]
 
 
-def test_an_alert_is_false_if_all_before_it_was_there() -> None:
-    extra = stored(500, 800)
-    # What came late is later than the alert, or of another device, or no reading of the onset is.
-    for arrivals in ({"pump-7": {400: 0, 500: 1, 700: 2, 600: 3}}, {"pump-8": {500: 1, 400: 2}}):
+def test_a_withdrawn_alert_is_false_if_all_before_it_was_there() -> None:
+    extra = stored(500, 800, withdrawn=True)
+    for arrivals in (
+        came(400, 500, 700, 600),  # what came late is later than the alert,
+        came(500, 400, device="pump-8"),  # or of another device,
+        came(500, 400, metric="heat"),  # or of another metric,
+        came(600, 400),  # or there is no reading of the onset
+    ):
         assert compare_alerts({}, [extra], arrivals).false == [extra]
-    assert compare_alerts({}, [extra], {"pump-7": {600: 1, 400: 2}}).false == [extra]
