@@ -1,0 +1,1 @@
+"""Notices: what is told of alerts, in words and once."""
