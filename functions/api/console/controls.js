@@ -1,0 +1,120 @@
+// What alerts are wanted of a device: its controls, those of its metrics, and snoozes of them.
+
+import { askSnooze, deed } from "./actions.js";
+import { get, post, put, remove, search } from "./api.js";
+import { sentence, toast } from "./dialogs.js";
+import { button, fill, h } from "./dom.js";
+import { local } from "./format.js";
+
+const WHOLE = "*";
+
+export class ControlSection {
+  controls = null; // {control, metrics}
+  fleet = {};
+  metrics = [];
+  target = ""; // "" is the device, "*" its joint anomalies, else a metric
+
+  constructor(deviceId) {
+    this.id = deviceId;
+    this.url = `v1/devices/${encodeURIComponent(deviceId)}`;
+    this.choice = h("select", { id: "target", onchange: () => this.#aim(this.choice.value) });
+    this.form = h("form", { class: "controls", onsubmit: (event) => this.#save(event) });
+    this.node = h(
+      "section", { class: "panel", "aria-labelledby": "controls" },
+      h("h2", { id: "controls" }, "Which alerts are wanted"),
+      h("p", { class: "hint" }, "What is left empty is as the device has it, and then as the fleet has it. Changes hold within a minute, for readings that come after."),
+      h("div", { class: "filters" }, h("label", { for: "target" }, "For"), this.choice),
+      this.form,
+    );
+    this.#load();
+  }
+
+  setMetrics(metrics) {
+    if (metrics.join() === this.metrics.join() && this.choice.options.length) return;
+    this.metrics = metrics;
+    const options = [["", "all of the device"], [WHOLE, "the device as a whole (joint anomalies)"], ...metrics.map((name) => [name, name])];
+    this.choice.replaceChildren(...options.map(([value, label]) => h("option", { value, selected: value === this.target }, label)));
+  }
+
+  async #load() {
+    try {
+      const [own, fleet] = await Promise.all([get(`${this.url}/controls`), get("v1/controls")]);
+      this.fleet = fleet.control;
+      this.#show(own);
+    } catch (error) {
+      fill(this.form, h("p", { class: "trouble" }, sentence(`The controls cannot be read: ${error.message}`)), button("Try again", () => this.#load()));
+    }
+  }
+
+  #show(answer) {
+    this.controls = { control: answer.control, metrics: answer.metrics };
+    this.#aim(this.target);
+  }
+
+  get own() {
+    return (this.target ? this.controls.metrics[this.target] : this.controls.control) ?? {};
+  }
+
+  #aim(target) {
+    this.target = target;
+    if (!this.controls) return;
+    const wider = { ...this.fleet, ...(target ? this.controls.control : {}) };
+    const { own } = this;
+    const snoozed = (own.snoozed_until ?? 0) > Date.now();
+    const inherited = (name, otherwise) => (wider[name] === undefined ? otherwise : `${wider[name]}`);
+    const choose = (name, options, value) => h("select", { id: `control-${name}`, name },
+      options.map(([key, label]) => h("option", { value: key, selected: key === value }, label)));
+    const field = (name, label, control, hint) => h("div", { class: "field" }, h("label", { for: `control-${name}` }, label), control, hint && h("p", { class: "hint" }, hint));
+    const amount = (name, otherwise, more) => h("input", {
+      id: `control-${name}`, name, type: "number", step: "any", inputmode: "decimal", value: own[name] ?? "", placeholder: inherited(name, otherwise), ...more,
+    });
+    fill(
+      this.form,
+      field("direction", "Direction", choose("direction", [["", `as it is (${inherited("direction", "both")})`], ["both", "above and below the expected"], ["above", "above only"], ["below", "below only"]], own.direction ?? "")),
+      target !== WHOLE && field("minimum", "Least departure", amount("minimum", "0", { min: 0 }), "From the expected, in the metric’s unit."),
+      field("ignore", "Ignore", choose("ignore", [["", `as it is (${inherited("ignore", "false") === "true" ? "ignored" : "not ignored"})`], ["true", "open no alerts"], ["false", "open alerts"]], own.ignore === undefined ? "" : String(own.ignore))),
+      field("false_alerts_per_week", "False alerts a week", amount("false_alerts_per_week", "the deployment’s", { min: 0.000001, max: 1000 }), "How many a healthy device may open. Fewer also means later."),
+      !target && field("silent_after_s", "Silent after, seconds", amount("silent_after_s", inherited("silent_after_s", "as learned"), { min: 0, max: 31622400 }), "0: never. Empty: as learned from how often it reports."),
+      h("div", { class: "actions" },
+        snoozed && h("span", { class: "hint" }, `Snoozed until ${local(own.snoozed_until)}`),
+        target !== WHOLE && button(snoozed ? "Change the snooze" : "Snooze", (event) => deed(event.currentTarget, () => this.#snooze(snoozed)), { data: { focus: "snooze" } }),
+        button("Clear", (event) => deed(event.currentTarget, () => this.#clear()), { data: { focus: "clear" }, disabled: !Object.keys(own).length }),
+        h("button", { type: "submit", class: "primary", data: { focus: "save" } }, "Save")),
+    );
+  }
+
+  #save(event) {
+    event.preventDefault();
+    const given = new FormData(this.form);
+    const control = {};
+    if (this.own.snoozed_until) control.snoozed_until = this.own.snoozed_until;
+    for (const name of ["minimum", "false_alerts_per_week", "silent_after_s"]) if (given.get(name)) control[name] = Number(given.get(name));
+    if (given.get("direction")) control.direction = given.get("direction");
+    if (given.get("ignore")) control.ignore = given.get("ignore") === "true";
+    const address = `${this.url}/controls${search({ metric: this.target })}`;
+    deed(event.submitter ?? this.form.querySelector("[type=submit]"), async () => {
+      const answer = Object.keys(control).length ? await put(address, control) : await remove(address);
+      this.#show(answer);
+      toast(`Saved for ${this.#name}`);
+    });
+  }
+
+  async #clear() {
+    this.#show(await remove(`${this.url}/controls${search({ metric: this.target })}`));
+    toast(`Cleared for ${this.#name}`);
+  }
+
+  async #snooze(snoozed) {
+    const metric = this.target ? { metric: this.target } : {};
+    const answer = await askSnooze(`Snooze ${this.#name}`, snoozed, (body) => post(`${this.url}/snooze`, { ...body, ...metric }));
+    if (!answer) return;
+    this.#show(answer);
+    const until = this.own.snoozed_until ?? 0;
+    toast(until > Date.now() ? `Snoozed until ${local(until)}: ${this.#name}` : `Snoozed no more: ${this.#name}`);
+  }
+
+  get #name() {
+    if (!this.target) return this.id;
+    return this.target === WHOLE ? `${this.id} as a whole` : `${this.id}, ${this.target}`;
+  }
+}
