@@ -248,7 +248,7 @@ def test_readings_that_share_no_name_make_a_bounded_number_of_items(door: Door) 
 @pytest.mark.parametrize("name", ["expires_at", "expires_in", "label", "prefix"])
 def test_a_field_that_an_operator_sends_as_null_makes_no_key(name: str) -> None:
     api = load_api()
-    api.keys = store = MemoryKeys()  # type: ignore[attr-defined]
+    api.stores.keys = store = MemoryKeys()
     status, answer = answered(api, event("POST /v1/device-keys", {"device_id": "a", name: None}))
     assert (status, answer["code"]) == (400, "invalid_field")
     assert answer["detail"] == f"{name} is null; what is not meant to be given is left out"

@@ -77,7 +77,7 @@ def store() -> MemoryKeys:
 @pytest.fixture
 def api(loaded: ModuleType, store: MemoryKeys, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The function with its keys in memory."""
-    monkeypatch.setattr(loaded, "keys", store)
+    monkeypatch.setattr(loaded.stores, "keys", store)
     return loaded
 
 
@@ -323,7 +323,7 @@ def test_a_table_that_fails_is_a_503_if_it_may_pass_and_a_500_if_not(
     fault: Exception, status: int, code: str, api: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flaky = FlakyDynamo(SimpleNamespace(put_item=None), "put_item", fault)
-    monkeypatch.setattr(api, "keys", DeviceKeyStore(flaky, "devices"))
+    monkeypatch.setattr(api.stores, "keys", DeviceKeyStore(flaky, "devices"))
     request = event("POST /v1/device-keys", {"device_id": "a"})
     answer = api.lambda_handler(request, Context(20))
     check_answer("POST /v1/device-keys", answer)
@@ -355,7 +355,7 @@ fields = st.dictionaries(
 def test_whatever_an_operator_sends_is_answered_as_the_document_says(
     loaded: ModuleType, route: str, body: bytes, text: str
 ) -> None:
-    loaded.keys = MemoryKeys()  # type: ignore[attr-defined]
+    loaded.stores.keys = MemoryKeys()
     request = event(
         route,
         pathParameters={"key_id": text},
@@ -372,7 +372,7 @@ def test_whatever_an_operator_sends_is_answered_as_the_document_says(
 def test_a_key_is_made_if_and_only_if_what_is_asked_for_is_what_the_document_says(
     loaded: ModuleType, asked: dict[str, Any]
 ) -> None:
-    loaded.keys = MemoryKeys()  # type: ignore[attr-defined]
+    loaded.stores.keys = MemoryKeys()
     asked = {name: value for name, value in asked.items() if value is not None}
     route = "POST /v1/device-keys"
     described = dict(operations())[route]["requestBody"]["content"]["application/json"]["schema"]

@@ -58,7 +58,7 @@ class RespillSettings(msgspec.Struct, frozen=True):
 
 
 class ApiSettings(msgspec.Struct, frozen=True):
-    """Which tables `api` reads and writes, how many alerts may be false, and who signs operators in.
+    """Which tables `api` reads and writes, how long alerts stay, and who signs operators in.
 
     `oidc_issuer` and `oidc_client_id` are empty where there is none, and so is `oidc_sign_in` where
     the issuer's token endpoint is at its own host.
@@ -68,6 +68,7 @@ class ApiSettings(msgspec.Struct, frozen=True):
     readings_table: str
     states_table: str
     alerts_table: str
+    alert_retention_s: int
     controls_table: str
     false_alerts_per_week: float
     oidc_issuer: str
@@ -83,6 +84,7 @@ class ApiSettings(msgspec.Struct, frozen=True):
             environ["READINGS_TABLE"],
             environ["STATES_TABLE"],
             environ["ALERTS_TABLE"],
+            int(environ["ALERT_RETENTION_DAYS"]) * 86_400,
             environ["CONTROLS_TABLE"],
             _rate(environ["FALSE_ALERTS_PER_WEEK"]),
             environ["OIDC_ISSUER"],

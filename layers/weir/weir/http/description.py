@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from weir.http.answers import empty_answer
+from weir.http.calls import has
 from weir.http.gateway import Answer
 
 
@@ -28,7 +29,7 @@ class Description:
         body, etag = self.served(base_url)
         # no-cache: keep it, but ask whether it is the latest.
         headers = {"etag": etag, "cache-control": "no-cache"}
-        if _has(if_none_match, etag):
+        if has(if_none_match, etag):
             return empty_answer(304, request_id, headers)
         headers["content-type"] = "application/json"
         return {**empty_answer(200, request_id, headers), "body": body}
@@ -40,8 +41,3 @@ class Description:
             document = {**document, "servers": [{"url": base_url}]}
         body = msgspec.json.encode(document)
         return body.decode(), f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-
-
-def _has(if_none_match: str, etag: str) -> bool:
-    tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
-    return etag in tags or "*" in tags

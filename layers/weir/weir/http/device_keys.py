@@ -1,11 +1,10 @@
 """The operators' routes for device keys: from what was asked for to what was done."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Final
 
-import msgspec
-
+from weir.http.calls import Call, Outcome
 from weir.identity import DeviceKey, NewKey
 from weir.key_service import (
     DeviceKeys,
@@ -25,26 +24,6 @@ from weir.readings import format_ts, show
 PAGE: Final = 100
 MAX_PAGE: Final = 1000
 """Keys in an answer: by default, and at most."""
-
-
-class Call(msgspec.Struct, frozen=True):
-    """An operator's request: the parameters of path and query, the body's fields, the time."""
-
-    path: Mapping[str, str]
-    query: Mapping[str, str]
-    fields: Mapping[str, object]
-    now_s: int
-
-
-class Outcome(msgspec.Struct, frozen=True):
-    """The answer's status and document, and what the audit log is to say of the change, if any."""
-
-    status: int
-    document: object
-    audit: Mapping[str, object] | None = None
-
-
-type Operation = Callable[[DeviceKeys, Call], Outcome]
 
 
 def list_keys(store: DeviceKeys, call: Call) -> Outcome:

@@ -19,6 +19,11 @@ def query_of(event: Event) -> Mapping[str, str]:
     return event.get("queryStringParameters") or {}
 
 
+def path_of(event: Event) -> Mapping[str, str]:
+    """The parameters in the path."""
+    return event.get("pathParameters") or {}
+
+
 def operator_of(event: Event) -> str:
     """Who the token that API Gateway verified is about (its `sub`), or "" if there is none."""
     authorizer = event.get("requestContext", {}).get("authorizer") or {}

@@ -19,6 +19,10 @@ from weir.storage.retry import Deadline, Rest, SinkUnavailable, send_all
 MAX_BATCH: Final = 100
 """BatchGetItem takes so many keys a call."""
 
+MAX_CONTROLLED: Final = 256
+"""Metrics of a device that may have controls: as many as are scored. An item holds 400 KB."""
+
+_ATTEMPTS: Final = 10
 _MOST_KEPT: Final = 10_000
 
 _PATIENCE_S: Final = 2.0
@@ -26,6 +30,14 @@ _PATIENCE_S: Final = 2.0
 
 type _Item = tuple[Control, dict[str, Control]]
 _NOTHING: Final[_Item] = (Control(), {})
+
+
+class ControlMoved(Exception):
+    """Others changed a control time and again while this change was made."""
+
+
+class TooManyControls(ValueError):
+    """A device has controls for as many metrics as it may have."""
 
 
 def _unheard(key: str, why: str) -> None:
@@ -86,10 +98,8 @@ class ControlStore:
 
     def get(self, key: str) -> tuple[Control, dict[str, Control]]:
         """What is set for a device or the fleet, and for its metrics; strongly consistent."""
-        answer = self._dynamodb.get_item(
-            TableName=self._table, Key={"pk": {"S": key}}, ConsistentRead=True
-        )
-        return self._item(answer["Item"]) if "Item" in answer else _NOTHING
+        item = self._read(key)
+        return self._item(item) if item else _NOTHING
 
     def all(self) -> Iterator[tuple[str, Control, dict[str, Control]]]:
         """All that is set: the fleet's or device's id, its control, and its metrics'. A scan."""
@@ -99,34 +109,103 @@ class ControlStore:
                 yield item["pk"]["S"], *self._item(item)
 
     def put(self, key: str, metric: str | None, control: Control) -> None:
-        """Set the control of a device or the fleet, or of a metric; others stay as they are."""
-        text = {":control": {"S": msgspec.json.encode(control).decode()}}
-        if metric is None:
-            self._update(key, "SET own = :control", {}, text)
-            return
-        # Two steps, since a place in a map can only be set once the map is there.
-        empty: dict[str, Any] = {":empty": {"M": {}}}
-        self._update(key, "SET by_metric = if_not_exists(by_metric, :empty)", {}, empty)
-        self._update(key, "SET by_metric.#metric = :control", {"#metric": metric}, text)
+        """Set the control of a device or the fleet, or of a metric; others stay as they are.
+
+        Raises `TooManyControls` or `ControlMoved`.
+        """
+        self.change(key, metric, lambda _: control)
+
+    def change(
+        self, key: str, metric: str | None, change: Callable[[Control], Control]
+    ) -> tuple[Control, dict[str, Control]]:
+        """Change the control of a device or the fleet, or of a metric; return all as it is then.
+
+        It is written only over the one that it was made from: `change` is called again when others
+        were faster. Raises `TooManyControls` or `ControlMoved`.
+        """
+        for _ in range(_ATTEMPTS):
+            item = self._read(key)
+            own, metrics = self._item(item) if item else _NOTHING
+            metrics = dict(metrics)
+            if metric is None:
+                own = new = change(own)
+            else:
+                if metric not in metrics and len(metrics) >= MAX_CONTROLLED:
+                    raise TooManyControls(
+                        f"{key} has controls for {len(metrics)} metrics; it may have "
+                        f"{MAX_CONTROLLED}"
+                    )
+                metrics[metric] = new = change(metrics.get(metric, Control()))
+            if self._write(key, item, metric, msgspec.json.encode(new).decode()):
+                return own, metrics
+        raise ControlMoved(f"the controls of {key} changed {_ATTEMPTS} times meanwhile")
 
     def remove(self, key: str, metric: str | None) -> None:
         """Take back what was set for a metric, or for a device or the fleet, metrics and all."""
         if metric is None:
             self._dynamodb.delete_item(TableName=self._table, Key={"pk": {"S": key}})
-        elif metric in self.get(key)[1]:
-            self._update(key, "REMOVE by_metric.#metric", {"#metric": metric}, {})
+            return
+        self._update(
+            key,
+            "REMOVE by_metric.#metric",
+            "attribute_exists(by_metric.#metric)",
+            {"#metric": metric},
+            {},
+        )
+
+    def _read(self, key: str) -> dict[str, Any]:
+        answer = self._dynamodb.get_item(
+            TableName=self._table, Key={"pk": {"S": key}}, ConsistentRead=True
+        )
+        item: dict[str, Any] = answer.get("Item", {})
+        return item
+
+    def _write(self, key: str, item: dict[str, Any], metric: str | None, text: str) -> bool:
+        """Write a control over the one in `item`; return whether that was still there."""
+        names: dict[str, str] = {}
+        new: dict[str, Any]
+        if metric is None:
+            place, old, new = "own", item.get("own"), {"S": text}
+        elif "by_metric" in item:
+            names = {"#metric": metric}
+            place, new = "by_metric.#metric", {"S": text}
+            old = item["by_metric"]["M"].get(metric)
+        else:  # a place in a map can only be set once the map is there
+            place, old, new = "by_metric", None, {"M": {metric: {"S": text}}}
+        condition, values = f"attribute_not_exists({place})", {":new": new}
+        if old is not None:
+            condition, values = f"{place} = :old", {":new": new, ":old": old}
+        elif names:
+            condition += " AND attribute_exists(by_metric)"
+        return self._update(key, f"SET {place} = :new", condition, names, values)
 
     def _update(
-        self, key: str, expression: str, names: dict[str, str], values: dict[str, Any]
-    ) -> None:
+        self,
+        key: str,
+        expression: str,
+        condition: str,
+        names: dict[str, str],
+        values: dict[str, Any],
+    ) -> bool:
+        """Update the item if the condition holds; return whether it did."""
         optional: dict[str, Any] = {}
         if names:
             optional["ExpressionAttributeNames"] = names
         if values:
             optional["ExpressionAttributeValues"] = values
-        self._dynamodb.update_item(
-            TableName=self._table, Key={"pk": {"S": key}}, UpdateExpression=expression, **optional
-        )
+        try:
+            self._dynamodb.update_item(
+                TableName=self._table,
+                Key={"pk": {"S": key}},
+                UpdateExpression=expression,
+                ConditionExpression=condition,
+                **optional,
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+                raise
+            return False
+        return True
 
     def _fetch(self, keys: Sequence[str], found: dict[str, _Item]) -> Rest[str]:
         answer = self._dynamodb.batch_get_item(
