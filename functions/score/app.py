@@ -93,6 +93,7 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         AlertsCleared=total["cleared"],
         AlertsReopened=total["reopened"],
         AlertsWithdrawn=total["withdrawn"],
+        SilencesEnded=total["silences_ended"],
         Devices=len(rung),
         DevicesFailed=len(failed),
     )
@@ -108,7 +109,9 @@ def _score(
 ) -> Outcome:
     if deadline.left <= 0:
         raise TimeoutError("no time was left to begin")
-    return scorer.score(device_id, [_chunk(record) for record in records], checkpoint, rules)
+    chunks = [_chunk(record) for record in records]
+    arrivals = [at for record in records if (at := _written_at(record)) is not None]
+    return scorer.score(device_id, chunks, checkpoint, rules, arrivals)
 
 
 def _chunk(record: dict[str, Any]) -> StoredChunk:
@@ -118,6 +121,12 @@ def _chunk(record: dict[str, Any]) -> StoredChunk:
     except (KeyError, ValueError) as error:
         raise UnreadableChunk("the record has no body in base64") from error
     return StoredChunk(record["dynamodb"]["Keys"]["sk"]["S"], unpack_body(body))
+
+
+def _written_at(record: dict[str, Any]) -> int | None:
+    """When the chunk was written (epoch ms), to the second."""
+    seconds = record["dynamodb"].get("ApproximateCreationDateTime")
+    return None if seconds is None else round(seconds * 1000)
 
 
 def _first_failure(event: dict[str, Any], failed: set[str]) -> list[dict[str, str]]:

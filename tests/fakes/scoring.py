@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from weir.alerts.alarm import Fact
-from weir.alerts.alert import Alert, AlertKey
+from weir.alerts.alert import Alert, AlertKey, Kind
 from weir.alerts.lifecycle import tell
 from weir.chunks import Chunk, StoredChunk, unpack
 from weir.scoring.ports import CheckpointMoved, LogPage
@@ -77,16 +77,18 @@ class FakeAlerts:
     def __init__(self) -> None:
         self.alerts: dict[AlertKey, Alert] = {}
 
-    def tell(self, device_id: str, facts: Sequence[Fact], basis: int) -> None:
+    def tell(
+        self, device_id: str, facts: Sequence[Fact], basis: int, kind: Kind = "anomaly"
+    ) -> None:
         by_alert: dict[AlertKey, list[Fact]] = {}
         for fact in facts:
-            by_alert.setdefault(AlertKey(device_id, fact.onset, fact.metric), []).append(fact)
+            by_alert.setdefault(AlertKey(device_id, fact.onset, fact.metric, kind), []).append(fact)
         for key, told in by_alert.items():
             self.change(key, told, basis)
 
     def change(self, key: AlertKey, told: Sequence[Fact], basis: int) -> None:
         old = self.alerts.get(key)
-        new = tell(old, key.device_id, told, basis)
+        new = tell(old, key.device_id, told, basis, key.kind)
         if new is not None and new != old:
             revision = 1 if old is None else old.revision + 1
             self.alerts[key] = msgspec.structs.replace(new, revision=revision)

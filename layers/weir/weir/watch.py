@@ -27,7 +27,7 @@ from weir.alerts.alert import AlertKey
 from weir.alerts.lifecycle import end_snooze, silence_cleared, silence_opened
 from weir.controls import NONE, Controls
 from weir.late import Due, LateDevices, Newest, WatchedAlerts
-from weir.scoring.hearing import LEAST_GAPS, LONG_PAUSE, Heard, silent_after
+from weir.scoring.hearing import silent_after
 from weir.shards import SHARDS
 
 POSTPONE_MS: Final = 1_800_000
@@ -175,7 +175,7 @@ class Watchdog:
         """Open the alert of a marked device; if it was heard since, clear it, and the mark too."""
         since = marked.silent_since or 0
         heard_at = _heard_at(marked, newest)
-        opened = silence_opened(since, because(marked.heard, self._clock() - heard_at, limit))
+        opened = silence_opened(since, marked.heard.why_silent(self._clock() - heard_at, limit))
         if newest is not None and newest.t1 > since:
             self._tell(marked, opened, silence_cleared(since, max(heard_at, since)))
             late.unmark(marked, marked.heard.next_look(heard_at, limit))
@@ -237,32 +237,3 @@ def _newest_reading(due: Due, newest: Newest | None) -> int:
 
 def _heard_at(due: Due, newest: Newest | None) -> int:
     return due.heard.heard_at(_newest_reading(due, newest) or None)
-
-
-def because(heard: Heard, silent_ms: int, limit: float | None) -> str:
-    """Why a device that has been silent for so long counts as silent, for a person.
-
-    >>> because(Heard(gaps=99, mean_s=30.1, longest_s=40, second_s=31), 750_000, None)
-    'no reading for 12 min; it reports every 30 s as a rule'
-    >>> because(Heard(gaps=99, mean_s=30.1, longest_s=9e4, second_s=28900), 54_000_000, None)
-    'no reading for 15 h; it reports every 30 s as a rule, with pauses of up to 8 h'
-    >>> because(Heard(), 750_000, 600)
-    'no reading for 12 min; 10 min are allowed'
-    """
-    silent = f"no reading for {_span(silent_ms / 1000.0)}"
-    if limit:
-        return f"{silent}; {_span(limit)} are allowed"
-    if heard.gaps < LEAST_GAPS:
-        return silent
-    usual = f"{silent}; it reports every {_span(heard.mean_s)} as a rule"
-    if heard.second_s > LONG_PAUSE * heard.mean_s:
-        return f"{usual}, with pauses of up to {_span(heard.second_s)}"
-    return usual
-
-
-def _span(seconds: float) -> str:
-    """A length of time as people say it, in one unit."""
-    for name, unit in (("d", 86_400.0), ("h", 3600.0), ("min", 60.0)):
-        if seconds >= 2.0 * unit:
-            return f"{int(seconds / unit)} {name}"
-    return f"{max(round(seconds), 1)} s"

@@ -29,6 +29,7 @@ _PAUSES: Final = 1.5
 _HALF_LIFE_S: Final = 28 * 86_400.0
 _MEAN_OVER: Final = 32
 _LAG_OVER: Final = 8
+_SKEW_MS: Final = 5_000
 _PACE_OVER: Final = 4
 
 
@@ -138,6 +139,26 @@ class Heard(msgspec.Struct, frozen=True, gc=False):
         lease = self.lease_s() if silent_after_s is None else 0.0
         return heard_at + round((lease + allowance) * 1000.0)
 
+    def why_silent(self, silent_ms: int, silent_after_s: float | None = None) -> str:
+        """Why it counts as silent when it has been for `silent_ms`, for a person.
+
+        >>> Heard(gaps=99, mean_s=30.1, longest_s=40, second_s=31).why_silent(750_000)
+        'no reading for 12 min; it reports every 30 s as a rule'
+        >>> Heard(gaps=99, mean_s=30.1, longest_s=9e4, second_s=28900).why_silent(54_000_000)
+        'no reading for 15 h; it reports every 30 s as a rule, with pauses of up to 8 h'
+        >>> Heard().why_silent(750_000, 600)
+        'no reading for 12 min; 10 min are allowed'
+        """
+        silent = f"no reading for {_span(silent_ms / 1000.0)}"
+        if silent_after_s:
+            return f"{silent}; {_span(silent_after_s)} are allowed"
+        if self.gaps < LEAST_GAPS:
+            return silent
+        usual = f"{silent}; it reports every {_span(self.mean_s)} as a rule"
+        if self.second_s > LONG_PAUSE * self.mean_s:
+            return f"{usual}, with pauses of up to {_span(self.second_s)}"
+        return usual
+
     # -------------------------------------------------------------- as text
 
     def text(self) -> str:
@@ -168,6 +189,23 @@ class Heard(msgspec.Struct, frozen=True, gc=False):
             return NOTHING_HEARD
 
 
+class Silence(msgspec.Struct, frozen=True, gc=False):
+    """The watchdog's mark on a device: its newest reading, and when it was marked (epoch ms).
+
+    The first is of the readings' time and the onset of the alert; the second is of the clock.
+    """
+
+    since: int
+    marked_at: int
+
+    def ended_at(self, arrivals: Iterable[int]) -> int | None:
+        """When the device was heard again; None if all of `arrivals` came before the mark.
+
+        Those are doorbells that ring again, or late: a backlog of them makes no device talk.
+        """
+        return min((at for at in arrivals if at > self.marked_at - _SKEW_MS), default=None)
+
+
 NOTHING_HEARD: Final = Heard()
 
 _ENCODE: Final = msgspec.json.Encoder().encode
@@ -182,3 +220,11 @@ def silent_after(controls: Controls) -> float | None:
     own = controls.device.ignore
     ignored = controls.fleet.ignore if own is None else own
     return 0.0 if ignored else controls.silent_after_s
+
+
+def _span(seconds: float) -> str:
+    """A length of time as people say it, in one unit."""
+    for name, unit in (("d", 86_400.0), ("h", 3600.0), ("min", 60.0)):
+        if seconds >= 2.0 * unit:
+            return f"{int(seconds / unit)} {name}"
+    return f"{max(round(seconds), 1)} s"

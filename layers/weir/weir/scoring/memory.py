@@ -8,6 +8,7 @@ import msgspec
 
 from weir.alerts.alarm import Fact
 from weir.chunks import StoredChunk
+from weir.scoring.hearing import Heard
 from weir.scoring.state import NEVER, Checkpoint, DeviceState, MetricState
 
 
@@ -16,21 +17,28 @@ class Memory(msgspec.Struct):
 
     `since` are the chunks counted since the checkpoint, `before` the sort keys that the
     checkpoint counts since the previous one, None while they are not known. `told` says whether
-    the checkpoint's facts are known to be told.
+    the checkpoint's facts are known to be told. `heard` counts all chunks that rang since.
     """
 
     checkpoint: Checkpoint
     state: DeviceState
     since: dict[str, StoredChunk]
     before: set[str] | None
+    heard: Heard
     told: bool = False
 
     @classmethod
-    def of(cls, checkpoint: Checkpoint, *, before: set[str] | None = None) -> Self:
-        """The memory that knows just what the checkpoint says."""
+    def of(
+        cls,
+        checkpoint: Checkpoint,
+        *,
+        before: set[str] | None = None,
+        heard: Heard | None = None,
+    ) -> Self:
+        """The memory that knows just what the checkpoint says, and what was `heard` since."""
         if before is None and not checkpoint.folded:
             before = set()
-        return cls(checkpoint, checkpoint.current, {}, before)
+        return cls(checkpoint, checkpoint.current, {}, before, heard or checkpoint.heard)
 
     def counts(self, chunk: StoredChunk) -> bool:
         """Whether `chunk` is known to be counted in the state."""

@@ -9,6 +9,7 @@ from typing import Protocol
 import msgspec
 
 from weir.alerts.alarm import Fact
+from weir.alerts.alert import Kind
 from weir.chunks import StoredChunk
 from weir.scoring.state import Checkpoint
 
@@ -53,7 +54,9 @@ class Checkpoints(Protocol):
 class Alerts(Protocol):
     """The alerts that people see."""
 
-    def tell(self, device_id: str, facts: Sequence[Fact], basis: int) -> None:
+    def tell(
+        self, device_id: str, facts: Sequence[Fact], basis: int, kind: Kind = "anomaly"
+    ) -> None:
         """Let `facts` change the device's alerts, as `weir.alerts.lifecycle.tell` has it.
 
         `basis` is the version of the checkpoint that says them. Telling them again changes nothing.

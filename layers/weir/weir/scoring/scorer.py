@@ -27,6 +27,7 @@ from weir.detection import Detector
 from weir.scoring.alarms import DEFAULT_RULES, Rules
 from weir.scoring.amends import amends
 from weir.scoring.fold import fold
+from weir.scoring.listening import Listening
 from weir.scoring.memory import Memory, MemoryCache
 from weir.scoring.ports import Alerts, CheckpointMoved, Checkpoints, ReadingLog
 from weir.scoring.state import NEVER, Checkpoint, DeviceState, MetricState
@@ -76,6 +77,7 @@ class Outcome(msgspec.Struct, frozen=True):
     """Metrics that rang and are not scored, since their device has too many."""
     rewinds: int = 0
     checkpoints: int = 0
+    silences_ended: int = 0
 
 
 class _Reading(msgspec.Struct, frozen=True):
@@ -117,15 +119,17 @@ class Scorer:
         rung: Sequence[StoredChunk],
         checkpoint: Checkpoint | None,
         rules: Rules = DEFAULT_RULES,
+        arrivals: Sequence[int] = (),
     ) -> Outcome:
         """Take the chunks `rung`, in the order in which they rang, and alert by `rules`.
 
-        `checkpoint` is the device's, read after they rang. Raises `CheckpointMoved` if other
-        workers were faster time and again: the doorbell then has to ring once more.
+        `checkpoint` is the device's, read after they rang, and `arrivals` when they were written
+        (epoch ms), where that is known. Raises `CheckpointMoved` if other workers were faster time
+        and again: the doorbell then has to ring once more.
         """
         for _ in range(_ATTEMPTS):
             try:
-                return self._visit(device_id, rung, checkpoint, rules)
+                return self._visit(device_id, rung, checkpoint, rules, arrivals)
             except CheckpointMoved:
                 self._cache.forget(device_id)
                 checkpoint = self.checkpoints.get(device_id)
@@ -137,9 +141,12 @@ class Scorer:
         rung: Sequence[StoredChunk],
         checkpoint: Checkpoint | None,
         rules: Rules,
+        arrivals: Sequence[int],
     ) -> Outcome:
-        memory = self._cache.recall(checkpoint or Checkpoint.fresh(device_id))
-        visit = _Visit(self, memory, rules)
+        checkpoint = checkpoint or Checkpoint.fresh(device_id)
+        memory = self._cache.recall(checkpoint)
+        listening = Listening(self.alerts, rules.controls, arrivals, checkpoint.silence)
+        visit = _Visit(self, memory, rules, listening)
         visit.take(rung)
         self._cache.remember(visit.memory)
         return visit.outcome
@@ -148,8 +155,9 @@ class Scorer:
 class _Visit:
     """One worker's work on one device for one ring."""
 
-    def __init__(self, scorer: Scorer, memory: Memory, rules: Rules) -> None:
+    def __init__(self, scorer: Scorer, memory: Memory, rules: Rules, listening: Listening) -> None:
         self._rules = rules
+        self._listening = listening
         self._log = scorer.log
         self._checkpoints = scorer.checkpoints
         self._alerts = scorer.alerts
@@ -162,15 +170,30 @@ class _Visit:
     def take(self, rung: Sequence[StoredChunk]) -> None:
         self._rung = rung
         self._tell_again()
+        back = self._listening.end_silence(self.memory.checkpoint, self.memory.heard)
+        if back:
+            self._note(silences_ended=1)
         fresh: Sequence[StoredChunk] = [c for c in rung if not self.memory.counts(c)]
         if any(is_late(self.memory.state, chunk) for chunk in fresh):
             fresh = self._rewind_for(fresh)
-        if not fresh:
-            return
-        names = {name for chunk in fresh for name in chunk.spans}
-        names.update(self.memory.checkpoint.telling.again)
-        if self._advance(names, fresh):
-            self._advance(names, ())  # what came between our reading and our checkpoint
+        if fresh:
+            names = {name for chunk in fresh for name in chunk.spans}
+            names.update(self.memory.checkpoint.telling.again)
+            if self._advance(names, fresh):
+                self._advance(names, ())  # what came between our reading and our checkpoint
+        else:
+            self._hear(self.memory.state)
+        if not self.outcome.checkpoints and (back or self._is_overdue()):
+            doubted = self.memory.checkpoint.telling.doubted
+            self._write(*self.memory.following({}, doubted=doubted, moved=False))
+
+    def _hear(self, before: DeviceState, added: Iterable[StoredChunk] = ()) -> None:
+        self.memory.heard = self._listening.hear(self.memory.heard, self._rung, before, added)
+
+    def _is_overdue(self) -> bool:
+        """Whether the clock says that a checkpoint is due: of a device that sends old readings."""
+        last = self.memory.checkpoint.heard.last
+        return 0 < last <= self.memory.heard.last - self._cadence.span_ms
 
     # -------------------------------------------------------------- late chunks
 
@@ -178,7 +201,7 @@ class _Visit:
         """Make room for chunks that may have come late; return those that can be scored."""
         checkpoint = self.memory.checkpoint
         # What only this memory passed over is not lost: start from the checkpoint again.
-        self.memory = Memory.of(checkpoint, before=self.memory.before)
+        self.memory = Memory.of(checkpoint, before=self.memory.before, heard=self.memory.heard)
         late = [chunk for chunk in fresh if is_late(checkpoint.current, chunk)]
         if late and self.memory.before is None:
             self.memory.before = self._recount(checkpoint)
@@ -240,6 +263,8 @@ class _Visit:
         facts = [*folded.facts, *facts]
         ignored = len(names - state.metrics.keys()) if rung else 0
         self._note(scored=folded.state.scored - state.scored, ignored=ignored)
+        if rung:
+            self._hear(state, adding.values())
         self.memory.state = folded.state
         self.memory.since |= adding
         due = self._cadence.is_due(checkpoint.current, folded.state)
@@ -344,6 +369,8 @@ class _Visit:
         self.memory.told = True
 
     def _write(self, checkpoint: Checkpoint, before: set[str] | None) -> None:
+        old, heard = self.memory.checkpoint, self.memory.heard
+        checkpoint = self._listening.stamped(checkpoint, old, heard)
         self._checkpoints.put(checkpoint)
         self.memory = Memory.of(checkpoint, before=before)
         self._note(checkpoints=1)

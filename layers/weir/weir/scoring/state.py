@@ -28,6 +28,7 @@ import msgspec
 from weir.alerts.alarm import Alarm
 from weir.detection import JOINT, Detector
 from weir.detection.joint import JointState
+from weir.scoring.hearing import NOTHING_HEARD, Heard, Silence
 from weir.scoring.telling import NOTHING, Telling
 
 NEVER: Final = -(1 << 62)
@@ -113,6 +114,8 @@ class Checkpoint(msgspec.Struct, frozen=True):
     count and the sum of their digests (modulo 2^64), and none begins before `folded_from`, so
     that reading the log again can tell a chunk that was counted from one that came late.
     `telling` is what is to be told of the way to `current`, and what was told of it before.
+    `heard` is how often the device is heard, `expected_by` (epoch ms) when the watchdog looks for
+    it; `silence` is set while it is marked silent.
     `version` rises with every write, and every write names the version that it replaces.
     """
 
@@ -124,6 +127,9 @@ class Checkpoint(msgspec.Struct, frozen=True):
     digest_sum: int = 0
     folded_from: int = NEVER
     telling: Telling = NOTHING
+    heard: Heard = NOTHING_HEARD
+    expected_by: int | None = None
+    silence: Silence | None = None
 
     @classmethod
     def fresh(cls, device_id: str, *, version: int = 0, relearning: bool = False) -> Self:

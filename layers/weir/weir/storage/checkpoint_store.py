@@ -7,6 +7,7 @@ import msgspec
 from botocore.exceptions import ClientError
 
 from weir.detection import Detector
+from weir.scoring.hearing import Heard, Silence
 from weir.scoring.ports import CheckpointMoved
 from weir.scoring.state import (
     Checkpoint,
@@ -16,6 +17,7 @@ from weir.scoring.state import (
     unpack_state,
 )
 from weir.scoring.telling import NOTHING, Telling, pack_telling, unpack_telling
+from weir.shards import shard_of
 from weir.storage.retry import Deadline, Rest, send_all
 
 MAX_BATCH: Final = 100
@@ -81,7 +83,15 @@ class CheckpointStore:
             "folded_from": {"N": str(checkpoint.folded_from)},
             "watermark": {"N": str(checkpoint.current.frontier)},
             "scored": {"N": str(checkpoint.current.scored)},
+            "shard": {"S": shard_of(checkpoint.device_id)},
         }
+        if checkpoint.heard.last:
+            item["heard"] = {"S": checkpoint.heard.text()}
+        if checkpoint.expected_by is not None:
+            item["expected_by"] = {"N": str(checkpoint.expected_by)}
+        if checkpoint.silence is not None:
+            item["silent_since"] = {"N": str(checkpoint.silence.since)}
+            item["marked_at"] = {"N": str(checkpoint.silence.marked_at)}
         if checkpoint.telling != NOTHING:
             item["telling"] = {"B": pack_telling(checkpoint.telling)}
         try:
@@ -112,7 +122,7 @@ class CheckpointStore:
                 self._on_unreadable(device_id, error)
             fresh = Checkpoint.fresh(device_id, version=version, relearning=True)
             telling = Telling(untold=self._telling(item).untold)
-            return msgspec.structs.replace(fresh, telling=telling)
+            return msgspec.structs.replace(fresh, telling=telling, **_watched(item))
         return Checkpoint(
             device_id,
             version,
@@ -122,6 +132,7 @@ class CheckpointStore:
             int(item["digest_sum"]["N"]),
             int(item["folded_from"]["N"]),
             self._telling(item),
+            **_watched(item),
         )
 
     def _telling(self, item: dict[str, Any]) -> Telling:
@@ -136,3 +147,16 @@ class CheckpointStore:
 
     def _state(self, data: bytes) -> DeviceState:
         return unpack_state(data, self._detector)
+
+
+def _watched(item: dict[str, Any]) -> dict[str, Any]:
+    """What the watchdog has to do with, of a checkpoint; what is missing is learned anew."""
+    silence: Silence | None = None
+    if "silent_since" in item:
+        since, marked_at = item["silent_since"], item.get("marked_at", {"N": "0"})
+        silence = Silence(int(since["N"]), int(marked_at["N"]))
+    return {
+        "heard": Heard.of_text(item["heard"].get("S") if "heard" in item else None),
+        "expected_by": int(item["expected_by"]["N"]) if "expected_by" in item else None,
+        "silence": silence,
+    }
