@@ -1,5 +1,6 @@
 """The tables of template.yaml, made from it, so that tests and deployment cannot differ."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,8 @@ _SETTINGS = (
 
 def create_tables(dynamodb: Any) -> None:
     """Create the tables, with their indexes, by the names in `NAMES`."""
-    resources = load(str(TEMPLATE))["Resources"]
     for resource, name in NAMES.items():
-        properties = resources[resource]["Properties"]
+        properties = _resources()[resource]["Properties"]
         arguments = {key: properties[key] for key in _SETTINGS if key in properties}
         if "StreamSpecification" in arguments:
             arguments["StreamSpecification"] = {
@@ -35,3 +35,8 @@ def create_tables(dynamodb: Any) -> None:
                 "StreamEnabled": True,
             }
         dynamodb.create_table(TableName=name, **arguments)
+
+
+@cache
+def _resources() -> Any:
+    return load(str(TEMPLATE))["Resources"]

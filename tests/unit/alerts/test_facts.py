@@ -1,7 +1,9 @@
 """What the readings tell, and what an alert makes of it: once, again, late, and put right."""
 
 import pytest
+from hypothesis import given
 
+from tests.unit.alerts.courses import Course, check_replay, courses, has_rewinds, told_once
 from tests.unit.alerts.facts import (
     CRITICAL,
     DEVICE,
@@ -17,7 +19,7 @@ from tests.unit.alerts.facts import (
     told,
     withdrawn,
 )
-from weir.alerts.alarm import Fact, Reopened
+from weir.alerts.alarm import Cleared, Fact, Followed, Opened, Reopened, Withdrawn, severity_of
 from weir.alerts.alert import MAX_NOTE, MOST_ENTRIES, AlertKey
 from weir.alerts.lifecycle import acknowledge, silence_cleared, silence_opened, tell
 
@@ -321,3 +323,36 @@ def test_a_device_that_is_heard_by_late_readings_alone_was_silent_for_no_time() 
     heard = tell(silent, DEVICE, (silence_cleared(ONSET, ONSET - MINUTE),), 0, "silence")
     assert heard is not None
     assert (heard.state, heard.ended_at) == ("CLEARED", ONSET)
+
+
+@given(courses())
+def test_an_alert_stands_in_the_end_as_the_newest_checkpoint_says_last(course: Course) -> None:
+    alert, last = told_once(course), course[-1][-1]
+    assert alert.is_open == (not isinstance(last, Cleared | Withdrawn))
+    assert alert.withdrawn == isinstance(last, Withdrawn)
+    assert alert.severity == severity_of(alert.peak)
+    assert alert.basis == len(course)
+    match last:
+        case Opened():
+            assert (alert.peak, alert.last_seen, alert.count) == (last.score, ONSET, 1)
+        case Followed() | Reopened():
+            assert (alert.peak, alert.peak_ts) == (last.peak, last.peak_ts)
+            assert (alert.last_seen, alert.count) == (last.at, last.count)
+        case Cleared():
+            assert (alert.peak, alert.peak_ts, alert.count) == (last.peak, last.peak_ts, last.count)
+            assert (alert.last_seen, alert.ended_at) == (last.last_seen, last.ended_at)
+
+
+@given(courses())
+def test_a_history_of_the_readings_makes_sense(course: Course) -> None:
+    check_replay(told_once(course))
+
+
+@given(courses().filter(lambda course: not has_rewinds(course)))
+def test_without_rewinds_the_history_is_what_was_told(course: Course) -> None:
+    facts = [fact for told in course for fact in told]
+    ends = [fact.at for fact in facts if isinstance(fact, Cleared)]
+    returns = [fact.at for fact in facts if isinstance(fact, Reopened)]
+    history = told_once(course).history
+    assert [entry.at for entry in history if entry.kind == "cleared"] == ends
+    assert [entry.at for entry in history if entry.kind == "reopened"] == returns

@@ -85,8 +85,7 @@ class AlertStore:
     def change(self, key: AlertKey, change: Callable[[Alert], Alert]) -> Alert:
         """Change an alert; return it as it is then.
 
-        `change` is called again when others were faster, and on what it made itself if the answer
-        to that was lost: it must leave what it made as it is. Raises `NoSuchAlert` or `AlertMoved`.
+        `change` is called again when others were faster. Raises `NoSuchAlert` or `AlertMoved`.
         """
         changed = self._change(key, lambda old: None if old is None else change(old))
         if changed is None:
@@ -96,10 +95,13 @@ class AlertStore:
     def _change(
         self, key: AlertKey, change: Callable[[Alert | None], Alert | None]
     ) -> Alert | None:
+        tried: Entry | None = None
         for attempt in range(_ATTEMPTS):
             if attempt:  # full jitter, as in `weir.storage.retry`
                 self._sleep(random.uniform(0.0, min(_CAP_S, _BASE_S * 2**attempt)))
             old = self.get(key)
+            if old is not None and tried is not None and tried in old.history:
+                return old  # we did it: the answer was lost, and botocore's retry refused
             new = change(old)
             if new is None or new == old:
                 return new
@@ -107,6 +109,7 @@ class AlertStore:
                 new = msgspec.structs.replace(new, revision=old.revision + 1)
             if self._put(new, over=old):
                 return new
+            tried = new.history[-1] if new.history[-1].by else None  # a person's deed
         raise AlertMoved(f"{key} changed {_ATTEMPTS} times meanwhile")
 
     def _put(self, alert: Alert, *, over: Alert | None) -> bool:
