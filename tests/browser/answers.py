@@ -3,66 +3,16 @@
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
-
 from tests.browser.world import HOUR, Device, World
 from weir.alerts.alarm import SEVERITIES
 from weir.alerts.alert import Alert
+from weir.charts.buckets import width_of
+from weir.http.controls import shown as shown_control
 from weir.readings import format_ts
 
 
 def when(ts: int | None) -> str | None:
     return None if ts is None else format_ts(ts)
-
-
-def alert(found: Alert, *, history: bool = False) -> dict[str, Any]:
-    document = {
-        "alert_id": str(found.key),
-        "device_id": found.device_id,
-        "metric": found.metric,
-        "kind": found.kind,
-        "state": found.state,
-        "acknowledged": found.acknowledged,
-        "acknowledged_by": found.acknowledged_by or None,
-        "acknowledged_at": when(found.acknowledged_at),
-        "severity": found.severity,
-        "onset": when(found.onset),
-        "last_seen": when(found.last_seen),
-        "ended_at": when(found.ended_at),
-        "peak_at": when(found.peak_ts),
-        "score": found.score,
-        "peak": found.peak,
-        "count": found.count,
-        "because": found.because,
-        "value": found.value,
-        "expected": found.expected,
-        "expected_low": found.low,
-        "expected_high": found.high,
-        "withdrawn": found.withdrawn,
-        "snoozed_until": when(found.snoozed_until),
-        "feedback": _feedback(found),
-        "transitions": found.transitions,
-    }
-    if history:
-        document["history"] = [
-            {
-                "n": entry.n,
-                "kind": entry.kind,
-                "at": when(entry.at),
-                "severity": entry.severity,
-                "by": entry.by or None,
-                "note": entry.note or None,
-            }
-            for entry in found.history
-        ]
-    return document
-
-
-def _feedback(found: Alert) -> dict[str, Any] | None:
-    said = found.feedback
-    if said is None:
-        return None
-    return {"verdict": said.verdict, "note": said.note or None, "by": said.by, "at": when(said.at)}
 
 
 def overview(world: World, now: int) -> dict[str, Any]:
@@ -79,7 +29,7 @@ def overview(world: World, now: int) -> dict[str, Any]:
         },
         "alerts": {
             "open": len(opened),
-            "unacknowledged": sum(not found.acknowledged for found in alerts),
+            "unacknowledged": sum(not found.acknowledged for found in opened),
             "by_severity": {
                 name: sum(found.severity == name for found in opened) for name in SEVERITIES
             },
@@ -104,7 +54,7 @@ def device(world: World, found: Device, now: int, *, whole: bool = False) -> dic
     last = found.last(now)
     worst = max((SEVERITIES.index(one.severity) for one in opened), default=None)
     scored = 120_960 * len(found.metrics)
-    document = {
+    document: dict[str, Any] = {
         "device_id": found.device_id,
         "state": "silent" if silent else "alerting" if opened else "reporting",
         "last_reading": when(last),
@@ -156,7 +106,7 @@ def buckets(
     found: Device, metrics: list[str], start: int, end: int, buckets: int, now: int
 ) -> dict[str, Any]:
     """At most some readings of each bucket are looked at: enough for a picture."""
-    width = max((end - start) // buckets, 1)
+    width = width_of(start, end, buckets)
     columns: dict[str, dict[str, list[float]]] = {}
     seen = 0
     skip = max(width // found.cadence // 8, 1) * found.cadence
@@ -165,7 +115,7 @@ def buckets(
         for ts in found.times(start, end, now):
             if (ts // found.cadence * found.cadence) % skip:
                 continue
-            value, bucket = found.value(name, ts), start + (ts - start) // width * width
+            value, bucket = found.value(name, ts), ts // width * width
             seen += 1
             if column["ts"] and column["ts"][-1] == bucket:
                 count = column["count"][-1]
@@ -212,6 +162,6 @@ def expected(
 
 def controls(found: Device) -> dict[str, Any]:
     return {
-        "control": msgspec.to_builtins(found.control),
-        "metrics": {name: msgspec.to_builtins(one) for name, one in found.controls.items()},
+        "control": shown_control(found.control),
+        "metrics": {name: shown_control(one) for name, one in found.controls.items()},
     }

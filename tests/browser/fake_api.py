@@ -25,7 +25,9 @@ from tests.browser.world import World
 from weir.alerts import lifecycle
 from weir.alerts.alert import Alert
 from weir.controls import Control, control_of
+from weir.http.alerts import shown, shown_whole
 from weir.http.console import Console
+from weir.http.controls import shown as shown_control
 from weir.readings import to_epoch_ms
 
 FOLDER = Path(__file__).parents[2] / "functions" / "api" / "console"
@@ -194,7 +196,7 @@ class FakeApi:
         return found
 
     def change(self, alert: Alert) -> dict[str, Any]:
-        return {"alert": answers.alert(self.world.keep(alert), history=True)}
+        return {"alert": shown_whole(self.world.keep(alert))}
 
 
 type Operation = Callable[..., dict[str, Any]]
@@ -251,7 +253,7 @@ def _alerts(api: FakeApi, request: Request) -> dict[str, Any]:
     severities = [one for one in request.one("severity").split(",") if one]
     wanted = {"true": True, "false": False}.get(request.one("acknowledged"))
     found = [
-        answers.alert(one)
+        shown(one)
         for one in sorted(api.world.alerts.values(), key=lambda one: one.key.onset, reverse=True)
         if state in {"ALL", one.state}
         and (not severities or one.severity in severities)
@@ -263,7 +265,7 @@ def _alerts(api: FakeApi, request: Request) -> dict[str, Any]:
 
 
 def _alert(api: FakeApi, request: Request, alert_id: str) -> dict[str, Any]:
-    return {"alert": answers.alert(api.alert(alert_id), history=True)}
+    return {"alert": shown_whole(api.alert(alert_id))}
 
 
 def _acknowledge(api: FakeApi, request: Request, alert_id: str) -> dict[str, Any]:
@@ -301,15 +303,14 @@ def _controls(api: FakeApi, request: Request, device_id: str) -> dict[str, Any]:
 
 
 def _put_controls(api: FakeApi, request: Request, device_id: str) -> dict[str, Any]:
+    fields = dict(request.fields)
+    if "snoozed_until" in fields:
+        fields["snoozed_until"] = parse_ts(fields["snoozed_until"])
     try:
-        control = control_of(request.fields)
+        control = control_of(fields)
     except ValueError as error:
         raise Refusal(400, "invalid_field", str(error)) from error
     return _set(api.device(device_id), request.one("metric"), control)
-
-
-def _clear_controls(api: FakeApi, request: Request, device_id: str) -> dict[str, Any]:
-    return _set(api.device(device_id), request.one("metric"), Control())
 
 
 def _set(found: Any, metric: str | None, control: Control) -> dict[str, Any]:
@@ -323,29 +324,29 @@ def _set(found: Any, metric: str | None, control: Control) -> dict[str, Any]:
 
 
 def _fleet_controls(api: FakeApi, request: Request) -> dict[str, Any]:
-    return {"control": msgspec.to_builtins(api.world.fleet), "metrics": {}}
+    return {"control": shown_control(api.world.fleet), "metrics": {}}
 
 
-ROUTES: list[tuple[str, str, Operation]] = [
+OPERATIONS: dict[str, Operation] = {
+    "GET /v1/overview": _overview,
+    "GET /v1/devices": _devices,
+    "GET /v1/devices/{device_id}": _device,
+    "GET /v1/devices/{device_id}/latest": _latest,
+    "GET /v1/devices/{device_id}/readings": _readings,
+    "GET /v1/devices/{device_id}/expected": _expected,
+    "POST /v1/devices/{device_id}/snooze": _snooze_device,
+    "GET /v1/devices/{device_id}/controls": _controls,
+    "PUT /v1/devices/{device_id}/controls": _put_controls,
+    "GET /v1/controls": _fleet_controls,
+    "GET /v1/alerts": _alerts,
+    "GET /v1/alerts/{alert_id}": _alert,
+    "POST /v1/alerts/{alert_id}/acknowledge": _acknowledge,
+    "POST /v1/alerts/{alert_id}/snooze": _snooze,
+    "POST /v1/alerts/{alert_id}/feedback": _feedback,
+}
+ROUTES = [
     (re.sub(r"\{\w+\}", "([^/]+)", route), route, operation)
-    for route, operation in {
-        "GET /v1/overview": _overview,
-        "GET /v1/devices": _devices,
-        "GET /v1/devices/{device_id}": _device,
-        "GET /v1/devices/{device_id}/latest": _latest,
-        "GET /v1/devices/{device_id}/readings": _readings,
-        "GET /v1/devices/{device_id}/expected": _expected,
-        "POST /v1/devices/{device_id}/snooze": _snooze_device,
-        "GET /v1/devices/{device_id}/controls": _controls,
-        "PUT /v1/devices/{device_id}/controls": _put_controls,
-        "DELETE /v1/devices/{device_id}/controls": _clear_controls,
-        "GET /v1/controls": _fleet_controls,
-        "GET /v1/alerts": _alerts,
-        "GET /v1/alerts/{alert_id}": _alert,
-        "POST /v1/alerts/{alert_id}/acknowledge": _acknowledge,
-        "POST /v1/alerts/{alert_id}/snooze": _snooze,
-        "POST /v1/alerts/{alert_id}/feedback": _feedback,
-    }.items()
+    for route, operation in OPERATIONS.items()
 ]
 ETAGS = {"GET /v1/devices/{device_id}/latest", "GET /v1/alerts/{alert_id}"}
 
@@ -382,7 +383,7 @@ def _handler(answer: Callable[[Request], Answer | None]) -> type[BaseHTTPRequest
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_POST = do_PUT = do_DELETE = _serve  # noqa: N815 - http.server's names
+        do_GET = do_POST = do_PUT = _serve  # noqa: N815 - http.server's names
 
         def log_message(self, *args: object) -> None:
             pass

@@ -66,7 +66,7 @@ export function askSnooze(title, snoozed, send) {
 
 export async function feedback(alert) {
   const before = alert.feedback;
-  const note = h("textarea", { id: "note", name: "note", rows: 3, maxlength: 1000 });
+  const note = h("textarea", { id: "note", name: "note", rows: 3, maxlength: 500 });
   note.value = before?.note ?? "";
   const done = await ask(
     `Feedback on ${name(alert)}`,

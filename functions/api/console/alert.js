@@ -114,7 +114,7 @@ function facts(alert) {
 }
 
 function noteForm(alert) {
-  const note = h("input", { id: "ack-note", maxlength: 1000, autocomplete: "off", data: { focus: "note" } });
+  const note = h("input", { id: "ack-note", maxlength: 500, autocomplete: "off", data: { focus: "note" } });
   const submit = h("button", { type: "submit" }, "Acknowledge with a note");
   return h(
     "form",

@@ -9,6 +9,7 @@ import { alertTable } from "./tables.js";
 const PACE = 3 * SECOND;
 const PAGE = 50;
 const MOST = 500;
+const ASKS = 5; // what is rare may take many answers to find
 const SEVERITIES = ["critical", "major", "minor"];
 
 export function alertsPage(main, context) {
@@ -41,12 +42,14 @@ export function alertsPage(main, context) {
   const poller = context.poll(PACE, async (signal) => {
     const alerts = [];
     let cursor = "";
+    let asks = 0;
     do {
       const query = { ...asked(context.query), limit: Math.min(limit - alerts.length, 100), cursor };
       const page = await get("v1/alerts", { query, signal });
       alerts.push(...page.alerts);
       cursor = page.next_cursor ?? "";
-    } while (cursor && alerts.length < limit);
+      asks += 1;
+    } while (cursor && alerts.length < limit && asks < ASKS);
     found = alerts;
     more.hidden = !cursor || limit >= MOST;
     show();

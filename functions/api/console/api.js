@@ -37,10 +37,6 @@ export async function put(path, body) {
   return read(await send(path, json("PUT", body)));
 }
 
-export async function remove(path) {
-  return read(await send(path, { method: "DELETE" }));
-}
-
 export function forget() {
   kept.clear();
 }

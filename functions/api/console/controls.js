@@ -1,10 +1,10 @@
 // What alerts are wanted of a device: its controls, those of its metrics, and snoozes of them.
 
 import { askSnooze, deed } from "./actions.js";
-import { get, post, put, remove, search } from "./api.js";
+import { get, post, put, search } from "./api.js";
 import { sentence, toast } from "./dialogs.js";
 import { button, fill, h } from "./dom.js";
-import { local } from "./format.js";
+import { local, ms } from "./format.js";
 
 const WHOLE = "*";
 
@@ -60,7 +60,7 @@ export class ControlSection {
     if (!this.controls) return;
     const wider = { ...this.fleet, ...(target ? this.controls.control : {}) };
     const { own } = this;
-    const snoozed = (own.snoozed_until ?? 0) > Date.now();
+    const snoozed = ms(own.snoozed_until) > Date.now();
     const inherited = (name, otherwise) => (wider[name] === undefined ? otherwise : `${wider[name]}`);
     const choose = (name, options, value) => h("select", { id: `control-${name}`, name },
       options.map(([key, label]) => h("option", { value: key, selected: key === value }, label)));
@@ -70,14 +70,14 @@ export class ControlSection {
     });
     fill(
       this.form,
-      field("direction", "Direction", choose("direction", [["", `as it is (${inherited("direction", "both")})`], ["both", "above and below the expected"], ["above", "above only"], ["below", "below only"]], own.direction ?? "")),
+      target !== WHOLE && field("direction", "Direction", choose("direction", [["", `as it is (${inherited("direction", "both")})`], ["both", "above and below the expected"], ["above", "above only"], ["below", "below only"]], own.direction ?? "")),
       target !== WHOLE && field("minimum", "Least departure", amount("minimum", "0", { min: 0 }), "From the expected, in the metric’s unit."),
       field("ignore", "Ignore", choose("ignore", [["", `as it is (${inherited("ignore", "false") === "true" ? "ignored" : "not ignored"})`], ["true", "open no alerts"], ["false", "open alerts"]], own.ignore === undefined ? "" : String(own.ignore))),
       field("false_alerts_per_week", "False alerts a week", amount("false_alerts_per_week", "the deployment’s", { min: 0.000001, max: 1000 }), "How many a healthy device may open. Fewer also means later."),
       !target && field("silent_after_s", "Silent after, seconds", amount("silent_after_s", inherited("silent_after_s", "as learned"), { min: 0, max: 31622400 }), "0: never. Empty: as learned from how often it reports."),
       h("div", { class: "actions" },
-        snoozed && h("span", { class: "hint" }, `Snoozed until ${local(own.snoozed_until)}`),
-        target !== WHOLE && button(snoozed ? "Change the snooze" : "Snooze", (event) => deed(event.currentTarget, () => this.#snooze(snoozed)), { data: { focus: "snooze" } }),
+        snoozed && h("span", { class: "hint" }, `Snoozed until ${local(ms(own.snoozed_until))}`),
+        button(snoozed ? "Change the snooze" : "Snooze", (event) => deed(event.currentTarget, () => this.#snooze(snoozed)), { data: { focus: "snooze" } }),
         button("Clear", (event) => deed(event.currentTarget, () => this.#clear()), { data: { focus: "clear" }, disabled: !Object.keys(own).length }),
         h("button", { type: "submit", class: "primary", data: { focus: "save" } }, "Save")),
     );
@@ -93,14 +93,13 @@ export class ControlSection {
     if (given.get("ignore")) control.ignore = given.get("ignore") === "true";
     const address = `${this.url}/controls${search({ metric: this.target })}`;
     deed(event.submitter ?? this.form.querySelector("[type=submit]"), async () => {
-      const answer = Object.keys(control).length ? await put(address, control) : await remove(address);
-      this.#show(answer);
+      this.#show(await put(address, control));
       toast(`Saved for ${this.#name}`);
     });
   }
 
   async #clear() {
-    this.#show(await remove(`${this.url}/controls${search({ metric: this.target })}`));
+    this.#show(await put(`${this.url}/controls${search({ metric: this.target })}`, {}));
     toast(`Cleared for ${this.#name}`);
   }
 
@@ -109,7 +108,7 @@ export class ControlSection {
     const answer = await askSnooze(`Snooze ${this.#name}`, snoozed, (body) => post(`${this.url}/snooze`, { ...body, ...metric }));
     if (!answer) return;
     this.#show(answer);
-    const until = this.own.snoozed_until ?? 0;
+    const until = ms(this.own.snoozed_until);
     toast(until > Date.now() ? `Snoozed until ${local(until)}: ${this.#name}` : `Snoozed no more: ${this.#name}`);
   }
 

@@ -6,17 +6,18 @@ import { ControlSection } from "./controls.js";
 import { badge, button, fill, h } from "./dom.js";
 import { MINUTE, ms, number, plural, SECOND, span, time } from "./format.js";
 import { iso, MetricPanel } from "./metric.js";
-import { empty, extended, joined } from "./series.js";
+import { empty, joined, replacedTail } from "./series.js";
 import { alertTable } from "./tables.js";
 import { SPANS, View } from "./view.js";
 
 const LATEST = 1500;
 const DEVICE = 10 * SECOND;
 const ALERTS = 3 * SECOND;
-const EXPECTED = 3 * SECOND;
+const EXPECTED = 10 * SECOND; // it learns the metric anew each time
 const RELOAD = 5 * MINUTE;
 const BUCKETS = 500;
-const AHEAD = 15 * MINUTE; // a device's clock may run ahead
+const MOST_POINTS = 40_000; // of all metrics together, the API says
+const MOST_BUCKETS = 2000;
 
 export function devicePage(main, context) {
   const page = new DevicePage(main, context);
@@ -28,7 +29,6 @@ class DevicePage {
   alerts = [];
   series = {};
   bucketMs = 1;
-  lastTs = 0;
   loads = 0; // how often a window was asked for: the name of the one that is shown
   loadedAt = 0;
 
@@ -77,10 +77,9 @@ class DevicePage {
         h("p", {}, `No reading of “${this.id}” was scored yet. It is listed once one was. `, h("a", { href: "#/" }, "To the fleet")));
       return;
     }
-    this.view.last = Math.max(ms(device.last_reading) ?? 0, this.lastTs) || null;
+    this.view.hear(ms(device.last_reading));
     this.#showFacts(device);
     this.#panelsFor(device.metrics.map(({ metric }) => metric));
-    this.controls.setMetrics([...this.panels.keys()]);
     if (!this.loader) {
       this.loader = this.context.poll(RELOAD, (given) => this.#load(given));
       this.latest = this.context.poll(LATEST, (given) => this.#askLatest(given));
@@ -115,6 +114,7 @@ class DevicePage {
     if (fresh.length) {
       this.panels = new Map([...this.panels].sort(([a], [b]) => (a < b ? -1 : 1)));
       this.charts.replaceChildren(...[...this.panels.values()].map((panel) => panel.node));
+      this.controls.setMetrics([...this.panels.keys()]);
     }
   }
 
@@ -157,8 +157,8 @@ class DevicePage {
   async #load(signal) {
     this.loading = new AbortController();
     const { from, to } = this.view.window;
-    const query = { from: iso(from), to: iso(to + (this.view.follows ? AHEAD : 0)), buckets: BUCKETS };
-    if (this.view.follows) query.to = iso(to);
+    const buckets = Math.min(BUCKETS, Math.floor(MOST_POINTS / (this.panels.size || 1)));
+    const query = { from: iso(from), to: iso(to), buckets };
     const series = {};
     let cursor = "";
     try {
@@ -177,7 +177,6 @@ class DevicePage {
     }
     this.loads += 1;
     this.loadedAt = Date.now();
-    this.lastTs = Math.max(...Object.values(series).map(({ ts }) => (ts.at(-1) ?? 0) + this.bucketMs - 1), from);
     this.expecter?.now();
   }
 
@@ -188,23 +187,25 @@ class DevicePage {
     this.shown = latest;
     if (changed) {
       for (const [metric, { ts, value }] of Object.entries(latest.values)) this.panels.get(metric)?.setLatest({ ts: ms(ts), value });
-      this.view.last = Math.max(ms(latest.at) ?? 0, this.view.last ?? 0) || null;
+      const newer = this.view.hear(ms(latest.at));
+      if (this.view.follows && this.loads) {
+        if (newer) await this.#askTail(signal);
+        else if (Date.now() - this.loadedAt > 15 * SECOND) this.loader.now(); // what came was late
+      }
     }
-    if (!this.view.follows) return;
-    if (changed && this.loads) await this.#askTail(signal);
-    this.#draw();
+    if (this.view.follows) this.#draw();
   }
 
+  /** The last bucket again, and those after it: of the same length, since they begin with one. */
   async #askTail(signal) {
-    const loads = this.loads;
-    const query = { from: iso(this.lastTs + 1), to: iso(Date.now() + AHEAD), limit: 1000 };
-    const { readings, next_cursor: more } = await get(`${this.url}/readings`, { query, signal });
+    const { loads, bucketMs } = this;
+    const start = Math.max(...Object.values(this.series).map(({ ts }) => ts.at(-1)), Math.floor(this.view.window.from / bucketMs) * bucketMs);
+    const buckets = Math.min(Math.ceil((Math.max(Date.now(), this.view.last) + bucketMs - start) / bucketMs), MOST_BUCKETS);
+    const query = { from: iso(start), to: iso(start + buckets * bucketMs), buckets };
+    const page = await get(`${this.url}/readings`, { query, signal });
     if (loads !== this.loads) return;
-    if (more || (!readings.length && Date.now() - this.loadedAt > 15 * SECOND)) return this.loader.now(); // much came, or late
-    for (const [metric, points] of Object.entries(byMetric(readings))) {
-      this.series[metric] = extended(this.series[metric] ?? empty(), this.bucketMs, points);
-    }
-    this.lastTs = Math.max(this.lastTs, ...readings.map(({ ts }) => ms(ts)));
+    if (page.next_cursor) return this.loader.now();
+    for (const [metric, part] of Object.entries(page.series)) this.series[metric] = replacedTail(this.series[metric] ?? empty(), part);
     this.#panelsFor(Object.keys(this.series));
   }
 
@@ -226,12 +227,4 @@ class DevicePage {
     this.list.node.setAttribute("aria-label", `${plural(alerts.length, "alert")} of ${this.id}`);
     for (const panel of this.panels.values()) panel.setAlerts(alerts);
   }
-}
-
-function byMetric(readings) {
-  const points = {};
-  for (const { ts, metrics } of readings) {
-    for (const [metric, value] of Object.entries(metrics)) (points[metric] ??= []).push([ms(ts), value]);
-  }
-  return points;
 }

@@ -2,7 +2,7 @@
 
 import { get } from "./api.js";
 import { badge, button, fill, h, svg } from "./dom.js";
-import { changes } from "./actions.js";
+import { changes, isSnoozed } from "./actions.js";
 import { local, ms, number, plural, SECOND, span, time } from "./format.js";
 import { alertTable, deviceAddress, table } from "./tables.js";
 
@@ -46,7 +46,7 @@ function showTiles(parent, { devices, alerts, readings_per_second: perSecond, tr
     tile("Silent", number(devices.silent), "#/?state=silent", share("silent")),
     tile("Alerting", number(devices.alerting), "#/?state=alerting", share("alerting")),
     tile("Open alerts", number(alerts.open), "#/alerts", sorts.length ? sorts.map(([name, count]) => badge(name, `${count} ${name}`)) : "none"),
-    tile("Not acknowledged", number(alerts.unacknowledged), "#/alerts?state=all&acknowledged=false", "wants eyes, open or not"),
+    tile("Not acknowledged", number(alerts.unacknowledged), "#/alerts?acknowledged=false", "of the open ones"),
     tile("Readings", [number(perSecond), h("small", {}, "/s")], null, "coming in now"),
   );
 }
@@ -80,7 +80,7 @@ function showRate(parent, hours) {
 
 function attention(context) {
   const list = alertTable("Open alerts that nobody has acknowledged");
-  const empty = h("p", { class: "empty" }, "Nothing. All open alerts are acknowledged, or there is none.");
+  const empty = h("p", { class: "empty" }, "Nothing: no alert is open that nobody has acknowledged or snoozed.");
   const more = h("p", { class: "hint" });
   const place = h("div", {}, empty, list.node, more);
   empty.hidden = list.node.hidden = more.hidden = true;
@@ -88,12 +88,13 @@ function attention(context) {
     const query = { state: "open", acknowledged: "false", limit: 100 };
     const { alerts, next_cursor: next } = await get("v1/alerts", { query, signal });
     const order = { critical: 0, major: 1, minor: 2 };
-    const worst = alerts.toSorted((a, b) => order[a.severity] - order[b.severity]).slice(0, WANTED);
+    const awake = alerts.filter((alert) => !isSnoozed(alert));
+    const worst = awake.toSorted((a, b) => order[a.severity] - order[b.severity]).slice(0, WANTED);
     list.show(worst);
-    empty.hidden = alerts.length > 0;
-    list.node.hidden = !alerts.length;
-    more.hidden = alerts.length <= WANTED;
-    fill(more, h("a", { href: "#/alerts?acknowledged=false", data: { focus: "more" } }, `All ${next ? "of them" : alerts.length}`));
+    empty.hidden = worst.length > 0;
+    list.node.hidden = !worst.length;
+    more.hidden = alerts.length <= worst.length;
+    fill(more, h("a", { href: "#/alerts?acknowledged=false", data: { focus: "more" } }, `All ${next ? "" : number(alerts.length)} that are open and not acknowledged, the snoozed among them`));
   });
   const again = () => poller.now();
   changes.addEventListener("change", again);

@@ -1,5 +1,6 @@
 // The frame around the pages: what is signed in, which page is shown, whether it is live.
 
+import { isSnoozed } from "./actions.js";
 import { get, forget } from "./api.js";
 import { alertPage } from "./alert.js";
 import { alertsPage } from "./alerts.js";
@@ -95,7 +96,7 @@ function look() {
     count.hidden = !alerts.length;
     const text = more ? "99+" : `${alerts.length}`;
     fill(count, text, h("span", { class: "visually-hidden" }, " open and not acknowledged"));
-    const fresh = seen ? alerts.filter((alert) => !seen.has(alert.alert_id)) : [];
+    const fresh = seen ? alerts.filter((alert) => !seen.has(alert.alert_id) && !isSnoozed(alert)) : [];
     seen = new Set(alerts.map((alert) => alert.alert_id));
     if (fresh.length) announce(fresh);
   };

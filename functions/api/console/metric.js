@@ -116,7 +116,7 @@ export class MetricPanel {
     const query = { metric: this.metric, from: iso(from), to: iso(this.to), buckets };
     try {
       const found = await get(`v1/devices/${encodeURIComponent(this.deviceId)}/expected`, { query, signal });
-      this.expected = known ? { ...replacedTail(known, found), truncated: known.truncated } : found;
+      this.expected = known ? replacedTail(known, found) : found;
     } catch (error) {
       if (![400, 404].includes(error.status)) throw error;
       this.expected = null; // nothing was scored

@@ -29,17 +29,7 @@ function add(all, ts, min, max, mean, count) {
     all.count[last] = sum;
     all.min[last] = Math.min(all.min[last], min);
     all.max[last] = Math.max(all.max[last], max);
-  } // what came late shows with the next load
-}
-
-/** `series` with readings that came since, in the same buckets. `points` are [ts, value]. */
-export function extended(series, bucketMs, points) {
-  const all = joined(series, empty());
-  for (const [ts, value] of points) {
-    const last = all.ts.at(-1) ?? Math.floor(ts / bucketMs) * bucketMs;
-    add(all, last + Math.floor((ts - last) / bucketMs) * bucketMs, value, value, value, 1);
   }
-  return all;
 }
 
 /** The arrays that uPlot takes, with a null where readings are missing: a line must not bridge it. */
@@ -103,10 +93,10 @@ export function summary(series, expected, from, to) {
   return words.join(" ");
 }
 
-/** `known` with what `tail` says from its first time on. */
+/** `known` with `tail`, other parallel arrays, in place of all from the tail's first time on. */
 export function replacedTail(known, tail) {
   if (!tail.ts.length) return known;
   const end = before(known.ts, tail.ts[0] - 1) + 1;
-  const names = ["ts", "expected", "low", "high", "score"];
-  return Object.fromEntries(names.map((name) => [name, [...known[name].slice(0, end), ...tail[name]]]));
+  const names = Object.keys(known).filter((name) => Array.isArray(known[name]));
+  return { ...known, ...Object.fromEntries(names.map((name) => [name, [...known[name].slice(0, end), ...tail[name]]])) };
 }

@@ -16,6 +16,13 @@ export class View {
     if (from > 0 && to - from >= LEAST) this.fixed = { from, to };
   }
 
+  /** The device was heard at `at`; whether that is later than it was before. */
+  hear(at) {
+    const later = at !== null && at > (this.last ?? 0);
+    if (later) this.last = at;
+    return later;
+  }
+
   get span() {
     return this.fixed ? this.fixed.to - this.fixed.from : SPANS.find(([name]) => name === this.name)[2];
   }
