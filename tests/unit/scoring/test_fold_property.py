@@ -94,17 +94,19 @@ def to_the_end(checkpoint: Checkpoint, chunks: list[StoredChunk]) -> DeviceState
 def arrivals(draw: st.DrawFn) -> list[Chunk]:
     """Chunks of one device in an order of arrival in which none is late by more than the horizon.
 
-    Minutes are sent in requests of one to three; some metrics come in requests of their own, some
-    minutes twice with other values, and requests trade places with near neighbours.
+    Values jump up for a while and down again, so that the first to come of some tells when that
+    was. Minutes are sent in requests of one to three; some metrics come in requests of their own,
+    some minutes twice with other values, and requests trade places with near neighbours.
     """
     minutes = draw(st.integers(4, 80))
     requests: list[list[Reading]] = []
-    minute = 0
+    minute, high = 0, False
     while minute < minutes:
         size = draw(st.integers(1, 3))
         rows = []
         for at in range(minute, min(minute + size, minutes)):
-            value = 500.0 if draw(st.integers(0, 14)) == 0 else float(at % 5)
+            high ^= draw(st.integers(0, 9)) == 0
+            value = 500.0 * high + at % 5
             names = draw(st.sampled_from([("a",), ("a",), ("a", "b"), ("b",), ("a", "c")]))
             rows.append(Reading(DEVICE, START + at * 60_000, dict.fromkeys(names, value)))
         requests.append(rows)
