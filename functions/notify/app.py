@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from weir.notices.courier import Courier
 from weir.notices.notice import Notice, is_quiet, notices_of
 from weir.notices.ports import Claimed, NotTaken, Refused
-from weir.notices.teller import Teller, TooEarly
+from weir.notices.teller import Teller
 from weir.observability import MetricLine, make_logger
 from weir.settings import NotifySettings
 from weir.storage.alert_store import alert_of
@@ -178,8 +178,6 @@ def _serve(record: Record, deadline: Deadline) -> Served:
     failure = "NoticesFailed" if isinstance(request, DigestCall) else "WebhookFailures"
     try:
         return Served(_do(request, deadline))
-    except TooEarly as error:
-        return Served({}, error.seconds)
     except Claimed:
         return Served({}, LEASE_S)
     except Refused as error:

@@ -7,7 +7,6 @@ import pytest
 from tests.fakes.notices import START, Clock, FakeHook, MemoryLedger, World, some_notices
 from weir.notices.courier import Courier
 from weir.notices.ports import Claimed, NotTaken, Refused
-from weir.notices.teller import TooEarly
 
 MINUTE = 60_000
 
@@ -161,13 +160,16 @@ def test_what_was_held_after_its_minute_was_closed_waits_for_the_next_digest() -
     assert [minute for _, minute in world.queue.digests] == [START, START + MINUTE]
 
 
-def test_a_digest_waits_for_the_end_of_its_minute() -> None:
-    world = World()
-    world.clock.now = START + 30_000
-    with pytest.raises(TooEarly) as early:
-        world.worker().tell_digest(START)
-    assert early.value.seconds == 32
-    assert world.minutes.closed == set()
+def test_a_digest_that_is_called_early_ends_its_minute_and_the_rest_waits_for_the_next() -> None:
+    world = World(limit=1)
+    notices = some_notices(5)
+    world.worker().tell(notices[:3], set(), world.soon())
+    assert world.worker().tell_digest(START).digests == 1
+    world.worker().tell(notices[3:], set(), world.soon())
+    world.clock.now = START + 122_000
+    assert world.worker().tell_digest(START + MINUTE).digests == 1
+    digests = [json.loads(message.document) for message in world.topic.messages[1:]]
+    assert [digest["notices"] for digest in digests] == [2, 2]
 
 
 def test_a_digest_without_notices_sends_nothing_and_closes_its_minute() -> None:

@@ -13,7 +13,6 @@ from weir.alerts.alarm import Cleared
 from weir.alerts.lifecycle import tell
 from weir.notices.notice import Notice, notices_of
 from weir.notices.ports import Claimed, NotTaken
-from weir.notices.teller import TooEarly
 
 TELLS_TWICE = frozenset({"was put", "mark", "was published", "done"})
 """Where a death, or a call that fails, makes a channel tell twice: what it did is not marked."""
@@ -93,7 +92,7 @@ def _deliver(world: World, calls: list[int], notices: list[Notice], gate: Doomed
     for minute in list(calls):
         try:
             worker.tell_digest(minute)
-        except (Claimed, NotTaken, TooEarly):
+        except (Claimed, NotTaken):
             continue
         except Crash:
             return True

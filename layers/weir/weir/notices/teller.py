@@ -37,14 +37,6 @@ _FIRST_WAIT_S: Final = 0.1
 _LONGEST_WAIT_S: Final = 2.0
 
 
-class TooEarly(Exception):
-    """The minute of a digest is not over; it is in `seconds`."""
-
-    def __init__(self, seconds: int) -> None:
-        super().__init__(f"the minute is over in {seconds} s")
-        self.seconds = seconds
-
-
 class Told(msgspec.Struct):
     """What was told: counts, and the ids of the notices that were not, and must come again."""
 
@@ -117,13 +109,11 @@ class Teller:
         return told
 
     def tell_digest(self, minute: int) -> Told:
-        """Send the digest of a minute, unless it was sent.
+        """Send the digest of a minute, unless it was sent; what comes after is for a later one.
 
-        Raises `TooEarly`, `Claimed` or `NotTaken`.
+        It is the call that ends a minute, and no clock: calls come when it is over.
+        Raises `Claimed` or `NotTaken`.
         """
-        left = pace.seconds_to_end(minute, self._clock())
-        if left > pace.GRACE_S:
-            raise TooEarly(left)
         told = Told()
         ledger_id = digest_id(minute)
         marks = self._ledger.claim(ledger_id)
