@@ -116,6 +116,11 @@ class Api:
         """The controls of a device and its metrics."""
         return self.ask(Call("GET", "/v1/devices/{device_id}/controls", _of(device_id)))
 
+    def set_controls(self, device_id: str, control: Mapping[str, Any]) -> Document:
+        """Set the control of a device, in place of what was set; return its controls."""
+        call = Call("PUT", "/v1/devices/{device_id}/controls", _of(device_id), body=control)
+        return self.ask(call)
+
     # ------------------------------------------------------------------ any
 
     def ask(self, call: Call) -> Document:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from threading import Event
 from typing import Final
 
+from weir.controls import DEVICE
 from weir_cli.alert_watch import Wanted, Watch
 from weir_cli.api_client import Api, Document, api_of
 from weir_cli.batches import Batch, batches
@@ -27,9 +28,19 @@ from weir_cli.timeline import moment_ms, now_ms
 from weir_local.control import Control, Pending
 from weir_local.status import StackStatus
 
+PARAMETERS: Final = {"FalseAlertsPerWeek": "2"}
+"""Of the template, for a stack of the demo's own: at its default, an hour teaches too little."""
+
 BATCH: Final = 100
 _HISTORY_FAULTS: Final = 4
 _LIVE_FAULT_MS: Final = 60_000
+_QUIET_SHARE: Final = 0.75
+"""So much of the history has no fault: a detector believes one metric alone after 600 readings."""
+_SILENT_AFTER_S: Final = 30.0
+_SILENT_READINGS: Final = 3
+"""One pump may miss so many readings before it counts as silent, or for half a minute."""
+_SILENCES: Final = 3
+"""It is silent for so many times as long."""
 _LATE_READINGS: Final = 5
 """So many readings after a fault's end an alert still counts as its: a drift shows at its end."""
 
@@ -50,6 +61,17 @@ class DemoOptions:
     def steps(self) -> int:
         """Readings of each pump in the history."""
         return self.history_ms // self.interval_ms
+
+    @property
+    def silent_after_s(self) -> float:
+        """After how long the last pump counts as silent."""
+        return max(_SILENT_AFTER_S, _SILENT_READINGS * self.interval_ms / 1000)
+
+    @property
+    def silent(self) -> tuple[int, int] | None:
+        """The steps in which the last pump is silent, the first live ones; None if it is alone."""
+        steps = round(_SILENCES * self.silent_after_s * 1000 / self.interval_ms)
+        return (self.steps, self.steps + steps) if self.pumps > 1 else None
 
 
 def prepare(options: DemoOptions) -> None:
@@ -74,6 +96,7 @@ def show(options: DemoOptions, status: StackStatus, stop: Event) -> None:
             items = _file(options.data, view)
         else:
             fleet = _fleet(options)
+            _expect_silence(api, fleet, options)
             items = _simulated(fleet, options, view, stop)
         performance = Show(
             door=FrontDoor(status.api_url, status.device_key),
@@ -113,8 +136,17 @@ def _fleet(options: DemoOptions) -> Fleet:
             faults=min(_HISTORY_FAULTS, options.pumps),
             prefix=options.prefix,
             live_every=max(_LIVE_FAULT_MS // options.interval_ms, 1),
+            quiet=int(options.steps * _QUIET_SHARE),
+            silent=options.silent,
         )
     )
+
+
+def _expect_silence(api: Api, fleet: Fleet, options: DemoOptions) -> None:
+    """Say after how long the last pump counts as silent: to learn that takes longer than a demo."""
+    if fleet.options.silent is not None:
+        device_id = fleet.options.device_id(options.pumps - 1)
+        api.set_controls(device_id, {"silent_after_s": options.silent_after_s})
 
 
 def _simulated(
@@ -131,6 +163,12 @@ def _simulated(
             f"going on live: {options.pumps} pumps, a reading each every "
             f"{options.interval_ms / 1000:g} s, a fault a minute; Ctrl-C ends it"
         )
+        if fleet.options.silent is not None:
+            view.say(
+                f"{fleet.options.device_id(options.pumps - 1)} falls silent for "
+                f"{_SILENCES * options.silent_after_s:g} s; an alert is due after "
+                f"{options.silent_after_s:g} s"
+            )
 
     timer = Timer(interruptible(stop))
     return stream(fleet, timer, batch=BATCH, live=True, on_live=on_live)
@@ -142,11 +180,12 @@ def _finish(view: View, totals: Totals, fleet: Fleet | None, alerts: Sequence[Do
         f"{totals.unreadable:,} unreadable; {len(alerts):,} alerts"
     )
     if fleet is not None:
-        over = [fault for fault in fleet.faults if has_ended(fleet.options, fault, now_ms())]
-        caught = [fault for fault in over if any(is_of(fleet.options, fault, a) for a in alerts)]
+        of_whom = fleet.options
+        caught = [f for f in fleet.faults if any(is_of(of_whom, f, alert) for alert in alerts)]
+        over = [f for f in fleet.faults if f in caught or has_ended(of_whom, f, now_ms())]
         missed = sorted({fault.kind for fault in over} - {fault.kind for fault in caught})
         view.say(
-            f"faults put in and over: {len(over)}, alerted: {len(caught)}"
+            f"faults put in: {len(over)}, alerted: {len(caught)}"
             + (f"; never of the kinds {', '.join(missed)}" if missed else "")
         )
 
@@ -162,11 +201,12 @@ def has_ended(options: FleetOptions, fault: Fault, now: int) -> bool:
 
 
 def is_of(options: FleetOptions, fault: Fault, alert: Document) -> bool:
-    """Whether `alert` began in the time of `fault`, or just after it."""
+    """Whether `alert`, of the metric or of its pump, began in the time of `fault` or just after."""
     late = _LATE_READINGS * options.interval_ms
     return (
-        alert["device_id"] == options.device_id(fault.pump)
-        and alert["metric"] == fault.metric
+        alert["kind"] == "anomaly"
+        and alert["device_id"] == options.device_id(fault.pump)
+        and alert["metric"] in {fault.metric, DEVICE}
         and options.ts(fault.first, fault.pump)
         <= moment_ms(alert["onset"])
         <= options.ts(fault.last, fault.pump) + late

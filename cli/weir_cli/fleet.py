@@ -15,6 +15,7 @@ from weir.readings import Reading
 from weir_cli.faults import Fault, plan_faults
 
 DAY_MS: Final = 86_400_000
+_LIVE_WINDOW: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +54,15 @@ class FleetOptions:
     steps
         Readings of each pump that are history.
     faults
-        Faults in the history; they come after its first quarter.
+        Faults in the history.
     live_every
         After the history, a fault in every so many steps; None for no more.
     prefix
         What the pumps' names begin with.
+    quiet
+        Steps before the first fault, in place of a quarter of the history.
+    silent
+        The first and the last step in which the last pump sends nothing; it has no faults then.
     """
 
     start_ms: int
@@ -68,6 +73,14 @@ class FleetOptions:
     faults: int = 4
     live_every: int | None = None
     prefix: str = "pump"
+    quiet: int | None = None
+    silent: tuple[int, int] | None = None
+
+    def is_silent(self, step: int, pump: int) -> bool:
+        """Whether the pump sends nothing at this step."""
+        if self.silent is None or pump != self.pumps - 1:
+            return False
+        return self.silent[0] <= step <= self.silent[1]
 
     def device_id(self, pump: int) -> str:
         """The name of a pump, counted from 0."""
@@ -91,7 +104,7 @@ class Fleet:
         self.faults: list[Fault] = []
         self._on_fault = on_fault
         self._pumps = [_Pump(options.seed, pump) for pump in range(options.pumps)]
-        first = options.steps // 4
+        first = options.steps // 4 if options.quiet is None else options.quiet
         self._plan(first, options.steps, options.faults)
 
     def history(self) -> Iterator[Reading]:
@@ -105,13 +118,16 @@ class Fleet:
         every = self.options.live_every
         while True:
             if every is not None and (step - self.options.steps) % every == 0:
-                self._plan(step, step + every, 1)
+                # One may last longer than it is to the next: a sensor that is stuck for some
+                # seconds is no fault.
+                self._plan(step, step + max(every, _LIVE_WINDOW), 1)
             yield from self._step(step)
             step += 1
 
     def _plan(self, first: int, last: int, count: int) -> None:
         options = self.options
-        for fault in plan_faults(options.seed, options.pumps, METRICS, first, last, count):
+        pumps = options.pumps - (options.silent is not None)
+        for fault in plan_faults(options.seed, pumps, METRICS, first, last, count):
             self.faults.append(fault)
             if self._on_fault is not None:
                 self._on_fault(fault)
@@ -121,7 +137,9 @@ class Fleet:
         for number, pump in enumerate(self._pumps):
             ts = self.options.ts(step, number)
             mine = [fault for fault in active if fault.pump == number]
-            yield Reading(self.options.device_id(number), ts, pump.measure(step, ts, mine))
+            measured = pump.measure(step, ts, mine)
+            if not self.options.is_silent(step, number):
+                yield Reading(self.options.device_id(number), ts, measured)
 
 
 class _Pump:

@@ -59,7 +59,7 @@ def _run(options: "DemoOptions", *, opens_browser: bool) -> None:
 
     from weir_cli.browser import console_url, show_console
     from weir_cli.console import say
-    from weir_cli.demo import prepare, show
+    from weir_cli.demo import PARAMETERS, prepare, show
     from weir_cli.interrupts import stopping
     from weir_local.stack import StackOptions, down, up
     from weir_local.status import load_status
@@ -71,7 +71,7 @@ def _run(options: "DemoOptions", *, opens_browser: bool) -> None:
         # The pumps of an earlier run measured the same hour; these are others.
         options = replace(options, prefix=time.strftime("pump-%H%M%S", time.gmtime()))
     try:
-        status = up(StackOptions(), say)
+        status = up(StackOptions(parameters=PARAMETERS), say)
     except (KeyboardInterrupt, SystemExit):
         say("stopped while starting")
         return

@@ -81,6 +81,23 @@ def test_a_fault_changes_its_metric_in_its_time_and_nothing_else(options: FleetO
                 assert (one.device_id, one.ts, metric) in spoiled
 
 
+def test_the_last_pump_is_silent_for_its_time_and_has_no_faults() -> None:
+    options = FleetOptions(
+        START, pumps=3, interval_ms=1000, steps=8, faults=4, live_every=5, silent=(8, 20)
+    )
+    readings, faults = stream(options, live=100)
+    mine = [r.ts for r in readings if r.device_id == options.device_id(2)]
+    gaps = [b - a for a, b in pairwise(mine) if b - a > 1000]
+    assert gaps == [14_000]
+    assert len(faults) > 4
+    assert {fault.pump for fault in faults} <= {0, 1}
+
+
+def test_faults_come_after_the_quiet_time() -> None:
+    options = FleetOptions(START, pumps=4, steps=100, faults=5, quiet=80)
+    assert all(80 <= fault.first <= fault.last < 100 for fault in Fleet(options).faults)
+
+
 def test_another_seed_gives_other_readings() -> None:
     one, _ = stream(FleetOptions(START, pumps=1, seed=1, steps=8, faults=0))
     other, _ = stream(FleetOptions(START, pumps=1, seed=2, steps=8, faults=0))

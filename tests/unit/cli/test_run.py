@@ -15,7 +15,7 @@ from weir_cli.alert_watch import Wanted, Watch
 from weir_cli.api_client import Document
 from weir_cli.batches import batches
 from weir_cli.delivery import Totals
-from weir_cli.demo import has_ended, is_of, is_scored
+from weir_cli.demo import DemoOptions, has_ended, is_of, is_scored
 from weir_cli.errors import Problem
 from weir_cli.faults import Fault
 from weir_cli.fleet import FleetOptions
@@ -150,6 +150,14 @@ def test_counts_leave_out_what_did_not_happen() -> None:
     assert counts(Totals(accepted=1), 0, 0) == "1 readings accepted; 0 alerts, 0 open"
 
 
+def test_one_pump_of_several_is_silent_for_longer_than_it_may_be() -> None:
+    options = DemoOptions(interval_ms=5000, history_ms=3_600_000)
+    assert (options.silent_after_s, options.silent) == (30.0, (720, 738))
+    slow = DemoOptions(interval_ms=60_000, history_ms=3_600_000)
+    assert (slow.silent_after_s, slow.silent) == (180.0, (60, 69))
+    assert DemoOptions(pumps=1).silent is None
+
+
 def test_an_alert_is_a_fault_s_if_it_begins_in_its_time_or_just_after() -> None:
     options = FleetOptions(T, pumps=1, interval_ms=1000)
     fault = Fault(0, "flow", "drift", 10, 20, 15.0)
@@ -160,6 +168,8 @@ def test_an_alert_is_a_fault_s_if_it_begins_in_its_time_or_just_after() -> None:
     assert is_of(options, fault, alert(T + 10_000))
     assert is_of(options, fault, alert(T + 25_000))
     assert not is_of(options, fault, alert(T + 26_000))
+    assert is_of(options, fault, alert(T + 15_000, "*"))
+    assert not is_of(options, fault, {**alert(T + 15_000, "*"), "kind": "silence"})
     assert not is_of(options, fault, alert(T + 9000))
     assert not is_of(options, fault, alert(T + 10_000, "current"))
     assert has_ended(options, fault, T + 20_000)
