@@ -246,8 +246,9 @@ def _operate(
 
 
 def _fields(event: Event) -> dict[str, object]:
-    """The fields of the body, a JSON object; none where there is no body."""
-    body = sent_body(event)
+    """The fields of the body, a JSON object; none where there is no body, or none to be read."""
+    method = event.get("routeKey", "").partition(" ")[0]
+    body = sent_body(event) if method in {"POST", "PUT"} else b""
     if not body:
         return {}
     if len(body) > MAX_BODY:

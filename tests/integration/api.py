@@ -37,10 +37,14 @@ def event(route: str, body: object = None, **more: Any) -> dict[str, Any]:
 
 
 def answered(api: ModuleType, request: dict[str, Any]) -> tuple[int, Any]:
-    """The status and the document of an answer that is what the OpenAPI document says."""
+    """The status and the document of an answer that is what the OpenAPI document says.
+
+    Of one that is no JSON, the document is None.
+    """
     answer = api.lambda_handler(request, Context(20))
     check_answer(request["routeKey"], answer)
-    return answer["statusCode"], json.loads(answer.get("body") or "null")
+    is_json = "json" in answer["headers"].get("content-type", "")
+    return answer["statusCode"], json.loads(answer["body"]) if is_json else None
 
 
 def made_id(answer: dict[str, Any]) -> str:

@@ -13,7 +13,7 @@ import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -26,7 +26,11 @@ from tests import strategies
 from tests.contract import FILE, document, errors, operations, resolve, schema
 from tests.tables import TEMPLATE
 from weir import identity, key_service, readings
-from weir.http import bodies, device_keys
+from weir.alerts import alert
+from weir.alerts.alarm import SEVERITIES
+from weir.controls import LEAST_RATE, LEAST_SILENCE_S, MOST_RATE, MOST_SILENCE_S, Control
+from weir.http import alerts, bodies, device_keys, devices, expected, queries
+from weir.http import readings as http_readings
 from weir.protocols.doors import INFLUX, OTLP, READINGS, adapter_of
 from weir.protocols.interface import MAX_READINGS
 from weir.protocols.native import parse_json
@@ -151,8 +155,10 @@ def test_what_is_sent_or_answered_as_json_has_a_schema_and_an_example_of_it(rout
 
 
 def test_its_routes_are_the_templates_each_behind_its_authorizer() -> None:
-    routes = {
-        resource["Properties"]["RouteKey"]: resource["Properties"]["AuthorizationType"]
+    routes = {  # OpenAPI has no parameter that takes slashes, and calls {file+} {file}
+        resource["Properties"]["RouteKey"].replace("+}", "}"): resource["Properties"][
+            "AuthorizationType"
+        ]
         for resource in load(str(TEMPLATE))["Resources"].values()
         if resource["Type"] == "AWS::ApiGatewayV2::Route"
     }
@@ -214,11 +220,11 @@ def _constants(tree: ast.Module) -> Iterator[tuple[str, str]]:
 
 
 def problems() -> set[tuple[int, str]]:
-    """The statuses and codes of problem documents: pairs that stand together in the functions."""
+    """The statuses and codes of problem documents: pairs that stand together in the code."""
     found = set()
-    for function in ("ingest", "api"):
-        source = (ROOT / "functions" / function / "app.py").read_text(encoding="utf-8")
-        for node in ast.walk(ast.parse(source)):
+    functions = [ROOT / "functions" / name / "app.py" for name in ("ingest", "api")]
+    for file in (*functions, *sorted((DOMAIN / "http").glob("*.py"))):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             match node:
                 case (
                     ast.Tuple(elts=[ast.Constant(value=int(s)), ast.Constant(value=str(c)), *_])
@@ -287,6 +293,51 @@ def test_its_rules_for_keys_are_the_codes() -> None:
     secret = identity.NewKey.make(identity.EVERY_DEVICE, 0).secret
     assert errors(schema("Secret"), secret) == []
     assert new["additionalProperties"] is False
+
+
+def parameters_of(route: str) -> dict[str, Any]:
+    parameters = map(resolve, OPERATIONS[route]["parameters"])
+    return {parameter["name"]: parameter["schema"] for parameter in parameters}
+
+
+@pytest.mark.parametrize(
+    ("route", "page", "most"),
+    [
+        ("GET /v1/devices", devices.PAGE, devices.MAX_PAGE),
+        ("GET /v1/alerts", alerts.PAGE, alerts.MAX_PAGE),
+        ("GET /v1/devices/{device_id}/readings", http_readings.PAGE, http_readings.MAX_PAGE),
+    ],
+)
+def test_its_pages_are_as_long_as_the_codes(route: str, page: int, most: int) -> None:
+    limit = parameters_of(route)["limit"]
+    assert (limit["default"], limit["maximum"]) == (page, most)
+
+
+def test_its_rules_for_charts_are_the_codes() -> None:
+    for part, default in (("readings", None), ("expected", expected.BUCKETS)):
+        buckets = parameters_of(f"GET /v1/devices/{{device_id}}/{part}")["buckets"]
+        assert buckets["maximum"] == http_readings.MAX_BUCKETS
+        assert buckets.get("default") == default
+    parameters = parameters_of("GET /v1/devices/{device_id}/readings")
+    assert parameters["metric"]["maxItems"] == readings.MAX_METRICS
+    assert SCHEMAS["Device"]["properties"]["state"]["enum"] == list(devices.STATES)
+
+
+def test_its_rules_for_alerts_and_controls_are_the_codes() -> None:
+    assert SCHEMAS["AlertId"]["pattern"] == f"^{alert._ID.pattern}$".translate({40: None, 41: None})
+    assert SCHEMAS["Severity"]["enum"] == list(SEVERITIES)
+    assert SCHEMAS["Verdict"]["enum"] == list(alert.VERDICTS)
+    kinds = list(get_args(alert.EntryKind.__value__))
+    assert SCHEMAS["Transition"]["properties"]["kind"]["enum"] == kinds
+    assert SCHEMAS["Note"]["maxLength"] == queries.MAX_NOTE
+    assert SCHEMAS["ForSeconds"]["maximum"] == queries.MAX_SNOOZE_S
+    control = SCHEMAS["NewControl"]["properties"]
+    assert list(control) == list(SCHEMAS["Control"]["properties"])
+    assert list(control) == list(Control.__struct_fields__)
+    assert control["false_alerts_per_week"]["minimum"] == LEAST_RATE
+    assert control["false_alerts_per_week"]["maximum"] == MOST_RATE
+    assert control["silent_after_s"]["oneOf"][1]["minimum"] == LEAST_SILENCE_S
+    assert control["silent_after_s"]["oneOf"][1]["maximum"] == MOST_SILENCE_S
 
 
 @given(st.lists(strategies.readings, min_size=1, max_size=3))

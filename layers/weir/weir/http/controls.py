@@ -42,7 +42,6 @@ def delete_of_device(store: ControlStore, call: Call) -> Outcome:
     """Take back what is set for a metric, or for a device, metrics and all."""
     device_id = path_device(call)
     metric = Query(call.raw_query, ("metric",)).metric(or_device=True)
-    only(call.fields)
     return _delete(store, device_id, metric)
 
 
@@ -61,7 +60,6 @@ def put_of_fleet(store: ControlStore, call: Call) -> Outcome:
 def delete_of_fleet(store: ControlStore, call: Call) -> Outcome:
     """Take back what is set for all devices."""
     Query(call.raw_query, ())
-    only(call.fields)
     return _delete(store, FLEET, None)
 
 

@@ -93,7 +93,8 @@ class DeviceStore:
 
         All shards are read at once, `page` devices of each, and more as they are asked for.
         """
-        low = prefix if after is None else after + _BEFORE_ALL
+        # A key's value may not be empty, and an id that is the prefix itself is among them.
+        low = after + _BEFORE_ALL if after is not None else prefix or _BEFORE_ALL
         high = prefix + _AFTER_ALL
         executor = self._executor()
         first = [executor.submit(self._query, shard, low, high, None, page) for shard in SHARDS]
