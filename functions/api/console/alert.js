@@ -2,7 +2,7 @@
 
 import { get } from "./api.js";
 import { acknowledge, buttons, changes, deed, VERDICTS } from "./actions.js";
-import { badge, fill, h } from "./dom.js";
+import { badge, fill, h, pair } from "./dom.js";
 import { HOUR, local, MINUTE, ms, number, plural, SECOND, time } from "./format.js";
 import { MetricPanel } from "./metric.js";
 import { deviceAddress, lasted, standing, title } from "./tables.js";
@@ -125,7 +125,7 @@ function noteForm(alert) {
         deed(submit, () => acknowledge(alert, note.value.trim()));
       },
     },
-    h("label", { for: "ack-note" }, "Note"), note, submit,
+    pair("ack-note", "Note", note), submit,
   );
 }
 

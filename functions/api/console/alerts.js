@@ -2,7 +2,7 @@
 
 import { get } from "./api.js";
 import { changes } from "./actions.js";
-import { button, fill, h } from "./dom.js";
+import { button, fill, h, pair } from "./dom.js";
 import { plural, SECOND } from "./format.js";
 import { alertTable } from "./tables.js";
 
@@ -79,10 +79,8 @@ function asked(query) {
 
 function filterForm(query) {
   const severities = (query.get("severity") ?? "").split(",").filter(Boolean);
-  const select = (id, label, options, value) => [
-    h("label", { for: id }, label),
-    h("select", { id, name: id }, options.map(([key, word]) => h("option", { value: key, selected: key === value }, word))),
-  ];
+  const select = (id, label, options, value) =>
+    pair(id, label, h("select", { id, name: id }, options.map(([key, word]) => h("option", { value: key, selected: key === value }, word))));
   const form = h(
     "form",
     {
@@ -96,9 +94,8 @@ function filterForm(query) {
     select("state", "State", [["open", "open"], ["cleared", "cleared"], ["all", "open and cleared"]], query.get("state") ?? "open"),
     select("acknowledged", "Acknowledged", [["", "either"], ["false", "no"], ["true", "yes"]], query.get("acknowledged") ?? ""),
     h("fieldset", { class: "inline" }, h("legend", {}, "Severity"), SEVERITIES.map((name) =>
-      h("label", {}, h("input", { type: "checkbox", name: "severity", value: name, checked: severities.includes(name) }), ` ${name}`))),
-    h("label", { for: "device" }, "Device"),
-    h("input", { type: "search", id: "device", name: "device", value: query.get("device") ?? "", placeholder: "its whole id", autocomplete: "off", spellcheck: "false" }),
+      h("label", {}, h("input", { type: "checkbox", id: `severity-${name}`, name: "severity", value: name, checked: severities.includes(name) }), ` ${name}`))),
+    pair("device", "Device", h("input", { type: "search", id: "device", name: "device", value: query.get("device") ?? "", placeholder: "its whole id", autocomplete: "off", spellcheck: "false" })),
   );
   return form;
 }

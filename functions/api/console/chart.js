@@ -5,12 +5,19 @@ import { h } from "./dom.js";
 import { DAY, local, MINUTE } from "./format.js";
 
 const SYNC = "weir";
-let colours = null;
-addEventListener("themechange", () => (colours = null));
+const colours = new Map();
+addEventListener("themechange", () => colours.clear());
 
+/** A colour of the style sheet, as a canvas takes it: only an element resolves light-dark(). */
 function colour(name) {
-  colours ??= getComputedStyle(document.documentElement);
-  return colours.getPropertyValue(`--${name}`).trim();
+  if (!colours.has(name)) {
+    const probe = h("i", { hidden: true });
+    probe.style.color = `var(--${name})`;
+    document.body.append(probe);
+    colours.set(name, getComputedStyle(probe).color);
+    probe.remove();
+  }
+  return colours.get(name);
 }
 
 const two = (value) => String(value).padStart(2, "0");
@@ -98,7 +105,7 @@ export class Chart {
       axes: [x, y],
       series: [
         {}, bare, bare,
-        { stroke: () => colour("line"), width: 1.6, points: lone },
+        { stroke: () => colour("accent"), width: 1.6, points: lone },
         bare, bare,
         { stroke: () => colour("expected"), width: 1.2, dash: [5, 4], points: { show: false } },
       ],
@@ -115,7 +122,7 @@ export class Chart {
       ...this.#common(84),
       scales: { x: { time: true, range: () => [this.from, this.to] }, score: { range: () => [0, 1] } },
       axes: [x, { ...y, scale: "score", splits: () => [0, 0.5, 1], values: () => ["0", "score", "1"] }],
-      series: [{}, { scale: "score", stroke: () => colour("score"), fill: () => colour("score-band"), width: 1.4, points: { show: false } }],
+      series: [{}, { scale: "score", stroke: () => colour("major"), fill: () => colour("score-band"), width: 1.4, points: { show: false } }],
     };
   }
 

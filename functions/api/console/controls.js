@@ -3,7 +3,7 @@
 import { askSnooze, deed } from "./actions.js";
 import { get, post, put, search } from "./api.js";
 import { sentence, toast } from "./dialogs.js";
-import { button, fill, h } from "./dom.js";
+import { button, fill, h, pair } from "./dom.js";
 import { local, ms } from "./format.js";
 
 const WHOLE = "*";
@@ -23,7 +23,7 @@ export class ControlSection {
       "section", { class: "panel", "aria-labelledby": "controls" },
       h("h2", { id: "controls" }, "Which alerts are wanted"),
       h("p", { class: "hint" }, "What is left empty is as the device has it, and then as the fleet has it. Changes hold within a minute, for readings that come after."),
-      h("div", { class: "filters" }, h("label", { for: "target" }, "For"), this.choice),
+      h("div", { class: "filters" }, pair("target", "For", this.choice)),
       this.form,
     );
     this.#load();

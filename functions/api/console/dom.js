@@ -104,6 +104,11 @@ export function badge(name, word = name) {
   return h("span", { class: `badge ${name}` }, icon(name), word);
 }
 
+/** A control with its label beside it. */
+export function pair(id, label, control) {
+  return h("span", { class: "pair" }, h("label", { for: id }, label), control);
+}
+
 export function button(label, onclick, props) {
   return h("button", { type: "button", onclick, ...props }, label);
 }

@@ -1,7 +1,7 @@
 // The fleet: how it is, what wants eyes, and its devices.
 
 import { get } from "./api.js";
-import { badge, button, fill, h, svg } from "./dom.js";
+import { badge, button, fill, h, pair, svg } from "./dom.js";
 import { changes, isSnoozed } from "./actions.js";
 import { local, ms, number, plural, SECOND, span, time } from "./format.js";
 import { alertTable, deviceAddress, table } from "./tables.js";
@@ -158,7 +158,7 @@ function deviceList(context) {
   const pages = h("div", { class: "pages" }, newer, older);
   pages.hidden = true;
   return [
-    h("div", { class: "filters" }, h("label", { for: "prefix" }, "Device"), search, h("label", { for: "state" }, "State"), state, note),
+    h("div", { class: "filters" }, pair("prefix", "Device", search), pair("state", "State", state), note),
     list.node, empty, pages,
   ];
 }
