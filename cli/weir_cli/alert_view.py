@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from weir_cli.api_client import Document
-from weir_cli.timeline import show_time
+from weir_cli.timeline import moment_ms, now_ms, show_time
 
 _STYLES: Final = {"OPEN": "bold red", "CLEARED": "green"}
 _SEVERITIES: Final = {"critical": "bold red", "major": "yellow", "minor": ""}
@@ -36,10 +36,16 @@ def notes(alert: Document) -> Iterator[str]:
         yield "withdrawn"
     if alert["acknowledged"]:
         yield f"acknowledged by {alert['acknowledged_by']}"
-    if alert["snoozed_until"] is not None:
+    if is_snoozed(alert):
         yield f"snoozed until {show_time(alert['snoozed_until'])}"
     if alert["feedback"] is not None:
         yield f"said to be {_VERDICTS[alert['feedback']['verdict']]}"
+
+
+def is_snoozed(alert: Document) -> bool:
+    """Whether nobody is told of it now, by its own snooze."""
+    until = alert["snoozed_until"]
+    return until is not None and moment_ms(until) > now_ms()
 
 
 def news(before: Document | None, after: Document) -> str:
@@ -109,7 +115,7 @@ def detail(alert: Document) -> Iterator[str]:
             "" if alert["acknowledged_at"] is None else f", {show_time(alert['acknowledged_at'])}"
         )
         yield f"acknowledged  {alert['acknowledged_by']}{when}"
-    if alert["snoozed_until"] is not None:
+    if is_snoozed(alert):
         yield f"snoozed until {show_time(alert['snoozed_until'])}"
     feedback = alert["feedback"]
     if feedback is not None:

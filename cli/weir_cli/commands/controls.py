@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from weir_cli.errors import Problem
-from weir_cli.options import StackName
+from weir_cli.options import StackName, read_option
 
 if TYPE_CHECKING:
     from weir.storage.control_store import ControlStore
@@ -50,6 +50,7 @@ def show(
     import msgspec
 
     from weir_cli.console import put, put_json, say
+    from weir_cli.device_view import settings
 
     found = 0
     store = _store(stack_name)
@@ -63,8 +64,7 @@ def show(
             if as_json:
                 put_json({"device_id": device_id, "metric": metric or None, **fields})
             else:
-                texts = ", ".join(f"{name} {value}" for name, value in fields.items())
-                put(f"{device_id}  {metric or '(all metrics)'}  {texts}")
+                put(f"{device_id}  {metric or '(all metrics)'}  {settings(fields)}")
     if not found and not as_json:
         say("no controls are set")
 
@@ -87,6 +87,14 @@ def put(
         float | None,
         typer.Option("--false-alerts", help="False alerts a week that a device may open."),
     ] = None,
+    silent_after: Annotated[
+        str | None,
+        typer.Option(
+            "--silent-after",
+            metavar="SPAN|never",
+            help="How long a device may be silent, in place of what is learned of it.",
+        ),
+    ] = None,
     stack_name: StackName = None,
 ) -> None:
     """Set controls; those that are not named here stay as they were."""
@@ -100,15 +108,19 @@ def put(
         "minimum": minimum,
         "ignore": ignore,
         "false_alerts_per_week": false_alerts,
+        "silent_after_s": None if silent_after is None else _seconds(silent_after),
     }
     changes: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
     if not changes:
-        raise Problem("Nothing to set: name --direction, --minimum, --ignore or --false-alerts.")
+        raise Problem("Nothing to set: name --direction, --minimum, --ignore, --false-alerts or "
+                      "--silent-after.")  # fmt: skip
     key = _key(device, metric, fleet=fleet)
     try:
         control_of(changes)
     except ValueError as error:
         raise Problem(f"{error}.") from error
+    if metric is not None and silent_after is not None:
+        raise Problem("A metric has no --silent-after: name the device alone, or --fleet.")
     if metric == DEVICE and not changes.keys() <= _OF_THE_WHOLE:
         raise Problem("The device as a whole has no direction and no minimum; it can have "
                       "--ignore and --false-alerts.")  # fmt: skip
@@ -132,6 +144,12 @@ def clear(
     key = _key(device, metric, fleet=fleet)
     _store(stack_name).remove(key, metric)
     say("cleared; in force within a minute")
+
+
+def _seconds(span: str) -> float:
+    from weir_cli.timeline import span_ms
+
+    return 0.0 if span == "never" else read_option("--silent-after", span, span_ms) / 1000
 
 
 def _key(device: str | None, metric: str | None, *, fleet: bool) -> str:

@@ -146,7 +146,7 @@ def _each(
         try:
             changed = do(alert_id)
         except ApiProblem as problem:
-            if problem.code not in {"no_such_alert", "alert_moved"}:
+            if problem.code not in {"no_such_alert", "changed_meanwhile"}:
                 raise
             refused.append(problem)
             continue

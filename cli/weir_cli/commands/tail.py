@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     from weir_cli.tail import Tail
 
+_MOST_MS = 86_400_000
+
 
 def tail(
     device: Annotated[str, typer.Argument(metavar="DEVICE", help="A device's id.")],
@@ -33,7 +35,10 @@ def tail(
     """
     from weir_cli.timeline import span_ms
 
-    window = read_option("--since", since, span_ms)
+    window = max(read_option("--since", since, span_ms), 1000)
+    if window > _MOST_MS:
+        raise typer.BadParameter("a day at the most; the console shows more",
+                                 param_hint="'--since'")  # fmt: skip
 
     from threading import Event
 
@@ -42,7 +47,7 @@ def tail(
 
     stop = Event()
     with api_for(stack_name, token) as api, stopping(stop):
-        follow(Tail(api, device, metric or (), max(window, 1000)), stop, plain=plain)
+        follow(Tail(api, device, metric or (), window), stop, plain=plain)
 
 
 def follow(tail: "Tail", stop: "Event", *, plain: bool = False) -> None:

@@ -126,13 +126,17 @@ def test_an_alert_is_one_line() -> None:
         CLEARED,
         acknowledged=True,
         acknowledged_by="ada",
-        snoozed_until=format_ts(T + 60_000),
+        snoozed_until="2999-01-01T00:01:00.000Z",
         feedback={"verdict": "benign", "note": "", "by": "ada", "at": format_ts(T)},
     )
     assert alert_view.line(ended, "feedback").endswith(
         "a jump  ended 2026-01-01T00:00:05Z  acknowledged by ada  "
-        "snoozed until 2026-01-01T00:01:00Z  said to be benign  [feedback]"
+        "snoozed until 2999-01-01T00:01:00Z  said to be benign  [feedback]"
     )
+
+
+def test_a_snooze_that_ended_is_nothing_to_tell() -> None:
+    assert list(alert_view.notes(an_alert(snoozed_until=format_ts(T)))) == []
 
 
 def test_an_alert_in_full_has_what_is_known_and_its_history() -> None:

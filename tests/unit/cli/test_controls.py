@@ -19,6 +19,8 @@ from weir_cli.main import app
         (["set", "pump-7", "*", "--minimum", "2"], "The device as a whole has no direction"),
         (["set", "pump-7", "--minimum", "-1"], "minimum is the number -1.0; it must be finite"),
         (["set", "pump-7", "--minimum", "nan"], "minimum is the number nan; it must be finite"),
+        (["set", "pump-7", "flow", "--silent-after", "1h"], "A metric has no --silent-after"),
+        (["set", "pump-7", "--silent-after", "1s"], "silent_after_s is the number 1.0; it must"),
         (["set", "pump-7", "--false-alerts", "0"], "false_alerts_per_week is the number 0.0"),
     ],
 )

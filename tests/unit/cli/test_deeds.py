@@ -99,6 +99,7 @@ def test_where_there_are_none_it_says_so(fake: FakeApi, arguments: list[str], sa
         ["feedback", "x", "maybe"],
         ["devices", "--json", "show", "pump-7"],
         ["devices", "--state", "tired"],
+        ["tail", "pump-7", "--since", "2d"],
     ],
 )
 def test_a_wrong_use_ends_with_2(fake: FakeApi, arguments: list[str]) -> None:
