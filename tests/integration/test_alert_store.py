@@ -312,35 +312,33 @@ def test_a_page_goes_on_where_it_ended_though_that_alert_cleared(store: AlertSto
     assert keys(store.page_of_state("CLEARED")) == [made[2]]
 
 
+RANGES: list[tuple[int, int | None, list[int]]] = [
+    (0, None, [3, 2, 1, 0]),
+    (START + 1000, START + 2000, [2, 1]),
+    (START + 1001, START + 1999, []),
+    (START + 3000, None, [3]),
+    (START + 3001, None, []),
+    (0, START, [0]),
+    (0, START - 1, []),
+    (-5, START, [0]),
+    (START, -1, []),
+    (START + 2000, START + 1000, []),
+    (10**15, None, []),
+    (0, 10**15, [3, 2, 1, 0]),
+]
+
+
 @pytest.mark.parametrize("by", ["state", "device"])
-@pytest.mark.parametrize(
-    ("since", "until", "found"),
-    [
-        (0, None, [3, 2, 1, 0]),
-        (START + 1000, START + 2000, [2, 1]),
-        (START + 1001, START + 1999, []),
-        (START + 3000, None, [3]),
-        (START + 3001, None, []),
-        (0, START, [0]),
-        (0, START - 1, []),
-        (-5, START, [0]),
-        (START, -1, []),
-        (START + 2000, START + 1000, []),
-        (10**15, None, []),
-        (0, 10**15, [3, 2, 1, 0]),
-    ],
-)
-def test_since_and_until_are_inclusive(
-    store: AlertStore, by: str, since: int, until: int | None, found: list[int]
-) -> None:
+def test_since_and_until_are_inclusive(store: AlertStore, by: str) -> None:
     made = [open_at(store, START + n * 1000) for n in range(4)]
-    page = (
-        store.page_of_state("OPEN", since=since, until=until)
-        if by == "state"
-        else store.page_of_device("pump-7", since=since, until=until)
-    )
-    assert keys(page) == [made[n] for n in found]
-    assert page.after is None
+    for since, until, found in RANGES:
+        page = (
+            store.page_of_state("OPEN", since=since, until=until)
+            if by == "state"
+            else store.page_of_device("pump-7", since=since, until=until)
+        )
+        assert keys(page) == [made[n] for n in found], (since, until)
+        assert page.after is None
 
 
 @pytest.mark.parametrize("by", ["state", "device"])
@@ -439,7 +437,7 @@ def test_an_item_gives_its_alert_back(alert: Alert) -> None:
     assert alert_of(item_of(alert, expires_at=1)) == alert
 
 
-def test_the_largest_alert_is_an_item_that_dynamodb_takes(store: AlertStore) -> None:
+def test_the_largest_alert_is_an_item_of_half_of_what_dynamodb_takes(store: AlertStore) -> None:
     widest = "\N{GRINNING FACE}"
     key = AlertKey("d" * 128, START, widest * 128)
     store.tell(key.device_id, [Opened(key.metric, START, 0.8, widest * 2 * MAX_NOTE)], 1)
@@ -448,5 +446,5 @@ def test_the_largest_alert_is_an_item_that_dynamodb_takes(store: AlertStore) -> 
     for n in range(MOST_ENTRIES + 1):
         alert = judge(alert, "benign", f"{n}{widest * MAX_NOTE}", f"{n}{widest * MAX_BY}", START)
     assert len(alert.history) == MOST_ENTRIES
-    assert item_size(item_of(alert, expires_at=1)) < 400_000
+    assert item_size(item_of(alert, expires_at=1)) < 200_000
     assert store.change(key, lambda _: alert).history == alert.history

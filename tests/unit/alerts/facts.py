@@ -21,7 +21,7 @@ def followed(minute: int, peak: float = MINOR, count: int = 2) -> Followed:
 
 def cleared(minute: int, peak: float = MINOR, count: int = 4) -> Cleared:
     at = minute * MINUTE
-    return Cleared("flow", ONSET, at, peak, at - 5 * MINUTE, at - 5 * MINUTE, count)
+    return Cleared("flow", ONSET, at, peak, at - 6 * MINUTE, at - 5 * MINUTE, count)
 
 
 def reopened(minute: int, peak: float = MINOR, count: int = 5) -> Reopened:

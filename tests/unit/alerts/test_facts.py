@@ -56,7 +56,7 @@ def test_a_rise_in_severity_is_a_transition_at_the_time_of_the_peak() -> None:
 def test_a_rise_that_only_the_clearing_tells_of_is_told_before_it() -> None:
     alert = told((1, (opened(),)), (2, (cleared(30, MAJOR),)))
     assert [(e.kind, e.at, e.severity) for e in alert.history[1:]] == [
-        ("rose", 25 * MINUTE, "major"),
+        ("rose", 24 * MINUTE, "major"),
         ("cleared", 30 * MINUTE, "major"),
     ]
 
@@ -244,6 +244,11 @@ def test_an_alert_that_had_cleared_is_withdrawn_and_ended_when_it_did() -> None:
     alert = told((3, (opened(), cleared(30))), (5, (withdrawn(30),)))
     assert (alert.withdrawn, alert.ended_at) == (True, 30 * MINUTE)
     assert kinds(alert) == ["opened", "cleared", "withdrawn"]
+
+
+def test_the_checkpoint_that_told_of_an_alert_can_withdraw_it() -> None:
+    alert = told((3, (opened(), followed(20))), (3, (withdrawn(20),)))
+    assert (alert.withdrawn, alert.ended_at) == (True, 20 * MINUTE)
 
 
 @pytest.mark.parametrize("basis", [5, 6])

@@ -329,7 +329,7 @@ def test_its_rules_for_alerts_and_controls_are_the_codes() -> None:
     assert SCHEMAS["Verdict"]["enum"] == list(alert.VERDICTS)
     kinds = list(get_args(alert.EntryKind.__value__))
     assert SCHEMAS["Transition"]["properties"]["kind"]["enum"] == kinds
-    assert SCHEMAS["Note"]["maxLength"] == queries.MAX_NOTE
+    assert SCHEMAS["Note"]["maxLength"] == alert.MAX_NOTE
     assert SCHEMAS["ForSeconds"]["maximum"] == queries.MAX_SNOOZE_S
     control = SCHEMAS["NewControl"]["properties"]
     assert list(control) == list(SCHEMAS["Control"]["properties"])

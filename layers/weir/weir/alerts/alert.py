@@ -30,11 +30,11 @@ VERDICTS: Final[tuple[Verdict, ...]] = ("true", "false", "benign")
 MOST_ENTRIES: Final = 64
 """So many entries of its history an alert keeps: the first, and then the newest."""
 
-MAX_NOTE: Final = 1000
+MAX_NOTE: Final = 500
 """So many characters an alert keeps of a note, and of why it opened."""
 
 MAX_BY: Final = 128
-"""So many characters it keeps of a person's name: at most, an alert is then a 300 KB item."""
+"""So many characters it keeps of a person's name."""
 
 SILENCE: Final = "!silence"
 """What stands in the place of the metric in a silence alert's keys; its metric is the device."""

@@ -82,9 +82,9 @@ def _is_news(alert: Alert, fact: Fact) -> bool:
         case Cleared():
             return alert.is_open and fact.at >= alert.last_seen
         case Reopened():
-            return not alert.is_open and not alert.withdrawn and fact.at > _told_to(alert)
+            return not alert.withdrawn and fact.at > _told_to(alert)
         case Withdrawn():
-            return not alert.withdrawn
+            return True
 
 
 def _told_anew(alert: Alert, facts: Sequence[Fact]) -> Alert:

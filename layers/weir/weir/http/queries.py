@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
+from weir.alerts.alert import MAX_NOTE
 from weir.controls import DEVICE
 from weir.http.calls import Call
 from weir.key_service import InvalidField, checked_scope
@@ -28,9 +29,6 @@ from weir.readings import (
 
 MAX_QUERY: Final = 16 * 1024
 """Characters of a query: 64 names of 128 characters, escaped, fit."""
-
-MAX_NOTE: Final = 500
-"""Characters of a note: an alert keeps that of each of its transitions."""
 
 MAX_SNOOZE_S: Final = 366 * 86_400
 """Seconds from now within which a snooze ends."""
