@@ -241,7 +241,7 @@ def test_a_withdrawn_alert_ends_no_sooner_than_it_began() -> None:
 
 
 def test_an_alert_that_had_cleared_is_withdrawn_and_ended_when_it_did() -> None:
-    alert = told((3, (opened(), cleared(30))), (5, (withdrawn(30),)))
+    alert = told((3, (opened(), cleared(30))), (5, (withdrawn(35),)))
     assert (alert.withdrawn, alert.ended_at) == (True, 30 * MINUTE)
     assert kinds(alert) == ["opened", "cleared", "withdrawn"]
 
