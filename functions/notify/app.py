@@ -107,7 +107,7 @@ def _from_stream(
     records: Sequence[Record], deadline: Deadline, counts: Counter[str]
 ) -> Sequence[str]:
     """Tell what the records' alerts went through; the first that failed, since then all come."""
-    notices: dict[str, list[Notice]] = {}
+    notices: list[tuple[str, list[Notice]]] = []
     quiet: set[str] = set()
     failed: set[str] = set()
     devices = {record["dynamodb"]["Keys"]["pk"]["S"] for record in records}
@@ -119,15 +119,16 @@ def _from_stream(
             images = record["dynamodb"]
             old = alert_of(images["OldImage"]) if "OldImage" in images else None
             new = alert_of(images["NewImage"])
-            notices[number] = notices_of(old, new)
+            some = notices_of(old, new)
         except Exception:
             # It must not stop the others: it comes again, and in the end lies in the bucket.
             logger.exception("unreadable record", extra={"sequence_number": number})
             failed.add(number)
             continue
         if is_quiet(new, set_for[new.device_id].is_snoozed(new.metric, now), now):
-            quiet.update(notice.notice_id for notice in notices[number])
-    told = teller.tell([each for some in notices.values() for each in some], quiet, deadline)
+            quiet.update(notice.notice_id for notice in some)
+        notices.append((number, some))
+    told = teller.tell([each for _, some in notices for each in some], quiet, deadline)
     counts.update(
         NoticesSent=told.sent,
         NoticesHeld=told.held,
@@ -135,7 +136,7 @@ def _from_stream(
         EventsSent=told.events,
         NoticesFailed=len(failed) + len(told.failed),
     )
-    for number, some in notices.items():
+    for number, some in notices:
         if told.failed.intersection(notice.notice_id for notice in some):
             failed.add(number)
     in_order = (record["dynamodb"]["SequenceNumber"] for record in records)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from threading import Lock
 from typing import Any
 
 import boto3
@@ -11,6 +10,7 @@ from moto import mock_aws
 
 from tests.fakes.aws import FlakyDynamo, client_error
 from tests.fakes.notices import START, Clock, MemoryLedger, MemoryMinutes, some_notices
+from tests.integration.notice_stack import OneAtATime
 from tests.tables import create_tables
 from weir.notices.ports import Claimed, Ledger, Minutes, NotTaken
 from weir.storage.notice_ledger import LEASE_S, NoticeLedger
@@ -163,21 +163,6 @@ def test_nothing_is_held_for_a_minute_that_is_closed_or_not_called(
 
 
 # ------------------------------------------------------------------ of DynamoDB alone
-
-
-class OneAtATime:
-    """A client whose calls are atomic, as DynamoDB's are and moto's, from several threads, aren't."""
-
-    def __init__(self, client: Any) -> None:
-        self._client = client
-        self._lock = Lock()
-
-    def __getattr__(self, name: str) -> Any:
-        def call(**arguments: Any) -> Any:
-            with self._lock:
-                return getattr(self._client, name)(**arguments)
-
-        return call
 
 
 def test_of_many_workers_one_claims_and_a_minute_gives_away_no_more_than_its_share(
