@@ -123,8 +123,12 @@ def arrivals(draw: st.DrawFn) -> list[Chunk]:
 
 @pytest.fixture(autouse=True, scope="module")
 def short_lives() -> Iterator[None]:
-    """Let anomalies end, come back and be forgotten within the hour that a history takes."""
-    with patch("weir.alerts.alarm.CALM_READINGS", 3), patch("weir.alerts.alarm.QUIET_MS", 600_000):
+    """Let anomalies end, come back and be forgotten, and folds stop short, within an hour or so."""
+    with (
+        patch("weir.alerts.alarm.CALM_READINGS", 3),
+        patch("weir.alerts.alarm.QUIET_MS", 600_000),
+        patch("weir.scoring.scorer.RUN_AHEAD_CHUNKS", 8),
+    ):
         yield
 
 

@@ -112,6 +112,16 @@ def test_a_worker_that_dies_after_its_rewind_leaves_the_next_to_put_the_alert_ri
     assert (DEVICE, "flow", START + 70 * MINUTE) not in world.alerts.standing
 
 
+def test_an_alert_is_withdrawn_though_others_were_told_since(world: World) -> None:
+    late = explained_away(world)
+    for at in range(71, 110):
+        world.ring(world.post(minute(at, 500.0 if at == 105 else None, metric="heat")))
+    assert len(world.alerts.standing) == 2
+    assert world.ring(world.post(*late)).withdrawn == 1
+    assert (DEVICE, "flow", START + 70 * MINUTE) not in world.alerts.standing
+    assert (DEVICE, "heat", START + 105 * MINUTE) in world.alerts.standing
+
+
 def test_an_alert_of_another_metric_outlasts_a_rewind(world: World) -> None:
     world.worker.cadence = Cadence(readings=1000, span_ms=10**9)
     for at in range(70):
