@@ -144,7 +144,8 @@ class DeviceStore:
         answer = self._dynamodb.query(
             TableName=self._table,
             IndexName=BY_NAME,
-            KeyConditionExpression="shard = :shard AND pk BETWEEN :low AND :high",
+            KeyConditionExpression="#shard = :shard AND pk BETWEEN :low AND :high",
+            ExpressionAttributeNames={"#shard": "shard"},  # a reserved word
             ExpressionAttributeValues={
                 ":shard": {"S": shard},
                 ":low": {"S": low},

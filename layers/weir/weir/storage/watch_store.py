@@ -45,7 +45,8 @@ class WatchStore:
             lambda: self._dynamodb.query(
                 TableName=self._states_table,
                 IndexName=BY_EXPECTED,
-                KeyConditionExpression="shard = :shard AND expected_by < :now",
+                KeyConditionExpression="#shard = :shard AND expected_by < :now",
+                ExpressionAttributeNames={"#shard": "shard"},  # a reserved word
                 ExpressionAttributeValues={":shard": {"S": shard}, ":now": _number(now)},
                 Limit=PAGE,
                 **start,
