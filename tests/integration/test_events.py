@@ -17,6 +17,7 @@ from tests.contract import check_answer
 from tests.handlers import ENVIRONMENT, Context, load_handler
 from tests.integration.test_api import API
 from tests.integration.test_door_events import AUTHORIZE, RESPILL
+from tests.integration.test_notify_events import NOTIFY
 from tests.tables import create_tables
 from weir.chunks import inflate, unpack, unpack_body
 from weir.detection import IN_USE
@@ -188,6 +189,7 @@ def test_every_event_has_an_outcome_and_every_outcome_an_event() -> None:
         "api": set(API),
         "authorize": set(AUTHORIZE),
         "ingest": set(INGEST),
+        "notify": set(NOTIFY),
         "respill": set(RESPILL),
         "score": set(SCORE),
         "transform": set(TRANSFORM),
