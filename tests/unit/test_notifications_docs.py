@@ -5,6 +5,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from moto.events.models import EventPattern
+
 from tests.fakes.notices import an_alert
 from weir.notices.message import Digest, single
 from weir.notices.notice import DETAIL_TYPES, KINDS, Notice, notices_of
@@ -43,6 +45,17 @@ def test_the_example_is_what_an_alert_makes() -> None:
     assert example["detail"] == json.loads(single(notice).document)
     assert example["detail-type"] == DETAIL_TYPES[notice.kind]
     assert single(notice).text.strip() in TEXT
+
+
+def test_the_rule_s_pattern_is_for_some_and_not_for_others() -> None:
+    pattern = EventPattern.load(block("pattern"))
+    event = json.loads(block("example"))
+    detail = event["detail"]
+    assert pattern.matches_event(event)
+    assert not pattern.matches_event(event | {"detail": detail | {"severity": "minor"}})
+    assert not pattern.matches_event(event | {"detail-type": "Weir Alert Cleared"})
+    silence = {"severity": "major", "alert_kind": "silence", "device_id": "valve-1"}
+    assert pattern.matches_event(event | {"detail": detail | silence})
 
 
 def test_every_kind_and_detail_type_is_named() -> None:

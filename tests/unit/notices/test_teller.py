@@ -229,3 +229,26 @@ def test_a_post_waits_for_the_lease_of_a_worker_that_died_at_it() -> None:
         courier.deliver("a", "{}")
     clock.sleep(76)
     assert courier.deliver("a", "{}")
+
+
+# ------------------------------------------------------------------ a storm
+
+
+def test_a_thousand_devices_in_a_minute_are_at_most_five_messages_with_each_in_one() -> None:
+    world = World(limit=3)
+    world.clock.now = START + 35_000
+    notices = some_notices(1000)
+    for at in range(0, 1000, 50):
+        told = world.worker().tell(notices[at : at + 50], set(), world.soon())
+        assert told.failed == set()
+        world.clock.sleep(3)
+        for minute in world.digests():
+            world.worker().tell_digest(minute)
+    world.clock.now = START + 3 * MINUTE
+    for minute in world.digests():
+        world.worker().tell_digest(minute)
+    assert len(world.topic.messages) == 5
+    assert len(world.bus.events) == 1000
+    documents = [json.loads(message.document) for message in world.topic.messages]
+    ids = [each for d in documents for each in d.get("notice_ids", [d.get("notice_id")])]
+    assert sorted(ids) == sorted(notice.notice_id for notice in notices)
