@@ -108,6 +108,20 @@ def test_a_device_that_posts_each_minute_of_a_day_costs_at_most_40_write_units(
     assert checkpoint.current.scored > 1440 - 64
 
 
+def test_a_device_that_is_off_all_day_costs_no_more(world: World) -> None:
+    table = CountingTable()
+    store = CheckpointStore(table, "states", Ewma())
+    scorer = Scorer(world.log, store, world.alerts, Ewma(), MemoryCache())
+    for at in range(1440):
+        (chunk,) = world.post(minute(at, None if at < 60 else (-1.0) ** at * 1.2**at))
+        scorer.score(DEVICE, [stored(chunk)], store.get(DEVICE))
+    (alert,) = world.alerts.of(DEVICE)
+    assert alert.is_open
+    assert alert.count >= 1024
+    assert table.writes <= 40
+    assert table.units <= 40
+
+
 def test_a_doorbell_that_rings_twice_scores_nothing_twice(world: World) -> None:
     chunks = world.post(*(minute(at) for at in range(100)))
     assert world.ring(chunks).scored == 100
