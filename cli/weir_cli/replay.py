@@ -57,11 +57,12 @@ class FailedLine:
 
 @dataclass(frozen=True, slots=True)
 class FailedChange:
-    """A record of the Readings stream, as the function gets it: its sequence number and device."""
+    """A record of a table's stream, as the function gets it: its sequence number and device."""
 
     encoded: bytes
     sequence: str = ""
     device: str = ""
+    table: str = ""
 
 
 class UnreadableFailure(ValueError):
@@ -172,6 +173,7 @@ class _Change(msgspec.Struct, rename="pascal"):
 
 class _StreamRecord(msgspec.Struct):
     dynamodb: _Change
+    stream_arn: str = msgspec.field(name="eventSourceARN", default="")
 
 
 def read_invocation(key: str, body: bytes) -> list[Failure[FailedChange]]:
@@ -233,15 +235,16 @@ def _records(payload: str) -> list[msgspec.Raw]:
 def _failed_change(
     key: str, number: int, encoded: bytes, failed_at: int | None, why: str
 ) -> Failure[FailedChange]:
-    name, sequence, device = f"record {number}", "", ""
+    name, sequence, device, table = f"record {number}", "", "", ""
     # What is no stream record is handed over all the same: the function has the last word.
     with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        change = msgspec.json.decode(encoded, type=_StreamRecord).dynamodb
+        record = msgspec.json.decode(encoded, type=_StreamRecord)
+        change, table = record.dynamodb, record.stream_arn.partition(":table/")[2].partition("/")[0]
         sequence = change.sequence_number
         device, sk = (str(change.keys.get(part, {}).get("S", "")) for part in ("pk", "sk"))
         if device:
             name = f"{show(device)} {show(sk)}"
-    return Failure(Entry(key, name, failed_at, why), FailedChange(encoded, sequence, device))
+    return Failure(Entry(key, name, failed_at, why), FailedChange(encoded, sequence, device, table))
 
 
 # -------------------------------------------------------------- what both have

@@ -1,6 +1,6 @@
 """Goes through the failure places, one after the other, and puts through what it finds."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from threading import Event
 from typing import Any, Final, Protocol
 
@@ -79,7 +79,8 @@ def _replay_place(
         case Place.STREAM:
             folder = Folder(places.client("s3"), places.failure_bucket, DISCARDED)
             client = places.client("lambda", config=_INVOKE)
-            batches = StreamFailures(client, places.score_function)
+            others = {places.alerts_table: places.notify_function}
+            batches = StreamFailures(client, places.score_function, others)
             _Objects(batches, folder, report, options, watch, stop).replay()
         case Place.SPILL:
             replay_spill(places, report, options, watch, stop)
@@ -125,11 +126,15 @@ class LakeErrors:
 
 
 class StreamFailures:
-    """Lambda's invocation records: their batches go to the function once more."""
+    """Lambda's invocation records: their batches go to the function once more.
 
-    def __init__(self, client: Any, function: str) -> None:
+    `others` has the functions of other tables' streams than that of the readings.
+    """
+
+    def __init__(self, client: Any, function: str, others: Mapping[str, str]) -> None:
         self._client = client
         self._function = function
+        self._others = others
 
     read = staticmethod(read_invocation)
     rest = staticmethod(rest_of_invocation)
@@ -146,9 +151,12 @@ class StreamFailures:
         return lefts(failures, verdicts), ""
 
     def _invoke(self, changes: Sequence[FailedChange]) -> Answer:
-        with reached(f"the function {self._function}"):
+        # A batch is of one stream.
+        table = changes[0].table
+        function = self._others.get(table, self._function) if table else self._function
+        with reached(f"the function {function}"):
             answer = self._client.invoke(
-                FunctionName=self._function,
+                FunctionName=function,
                 InvocationType="RequestResponse",
                 Payload=event_of(changes),
             )

@@ -43,6 +43,8 @@ class Places:
     spill_queue_url: str
     spill_dead_letters_url: str
     client: Callable[..., Any]
+    alerts_table: str = ""
+    notify_function: str = ""
 
 
 def places_of(target: Target) -> Places:
@@ -55,6 +57,8 @@ def places_of(target: Target) -> Places:
         spill_queue_url=target.spill_queue_url,
         spill_dead_letters_url=target.spill_dead_letters_url,
         client=target.client,
+        alerts_table=target.alerts_table,
+        notify_function=target.notify_function,
     )
 
 
