@@ -68,10 +68,9 @@ class DemoOptions:
         return max(_SILENT_AFTER_S, _SILENT_READINGS * self.interval_ms / 1000)
 
     @property
-    def silent(self) -> tuple[int, int] | None:
-        """The steps in which the last pump is silent, the first live ones; None if it is alone."""
-        steps = round(_SILENCES * self.silent_after_s * 1000 / self.interval_ms)
-        return (self.steps, self.steps + steps) if self.pumps > 1 else None
+    def silence_ms(self) -> int:
+        """How long it is silent, once it is live; 0 if it is alone."""
+        return round(_SILENCES * self.silent_after_s * 1000) if self.pumps > 1 else 0
 
 
 def prepare(options: DemoOptions) -> None:
@@ -137,14 +136,14 @@ def _fleet(options: DemoOptions) -> Fleet:
             prefix=options.prefix,
             live_every=max(_LIVE_FAULT_MS // options.interval_ms, 1),
             quiet=int(options.steps * _QUIET_SHARE),
-            silent=options.silent,
+            healthy=1 if options.silence_ms else 0,
         )
     )
 
 
 def _expect_silence(api: Api, fleet: Fleet, options: DemoOptions) -> None:
     """Say after how long the last pump counts as silent: to learn that takes longer than a demo."""
-    if fleet.options.silent is not None:
+    if options.silence_ms:
         device_id = fleet.options.device_id(options.pumps - 1)
         api.set_controls(device_id, {"silent_after_s": options.silent_after_s})
 
@@ -163,10 +162,12 @@ def _simulated(
             f"going on live: {options.pumps} pumps, a reading each every "
             f"{options.interval_ms / 1000:g} s, a fault a minute; Ctrl-C ends it"
         )
-        if fleet.options.silent is not None:
+        if options.silence_ms:
+            last, begins = options.pumps - 1, now_ms()
+            fleet.silence(last, begins, begins + options.silence_ms)
             view.say(
-                f"{fleet.options.device_id(options.pumps - 1)} falls silent for "
-                f"{_SILENCES * options.silent_after_s:g} s; an alert is due after "
+                f"{fleet.options.device_id(last)} falls silent for "
+                f"{options.silence_ms / 1000:g} s; an alert is due after "
                 f"{options.silent_after_s:g} s"
             )
 

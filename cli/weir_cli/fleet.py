@@ -61,8 +61,8 @@ class FleetOptions:
         What the pumps' names begin with.
     quiet
         Steps before the first fault, in place of a quarter of the history.
-    silent
-        The first and the last step in which the last pump sends nothing; it has no faults then.
+    healthy
+        So many pumps, the last ones, have no faults.
     """
 
     start_ms: int
@@ -74,13 +74,7 @@ class FleetOptions:
     live_every: int | None = None
     prefix: str = "pump"
     quiet: int | None = None
-    silent: tuple[int, int] | None = None
-
-    def is_silent(self, step: int, pump: int) -> bool:
-        """Whether the pump sends nothing at this step."""
-        if self.silent is None or pump != self.pumps - 1:
-            return False
-        return self.silent[0] <= step <= self.silent[1]
+    healthy: int = 0
 
     def device_id(self, pump: int) -> str:
         """The name of a pump, counted from 0."""
@@ -103,6 +97,7 @@ class Fleet:
         self.options = options
         self.faults: list[Fault] = []
         self._on_fault = on_fault
+        self._silent: dict[int, tuple[int, int]] = {}
         self._pumps = [_Pump(options.seed, pump) for pump in range(options.pumps)]
         first = options.steps // 4 if options.quiet is None else options.quiet
         self._plan(first, options.steps, options.faults)
@@ -124,9 +119,17 @@ class Fleet:
             yield from self._step(step)
             step += 1
 
+    def silence(self, pump: int, first_ms: int, last_ms: int) -> None:
+        """Let a pump send nothing between two times; it is for readings that are yet to come."""
+        self._silent[pump] = first_ms, last_ms
+
+    def _is_silent(self, pump: int, ts: int) -> bool:
+        first, last = self._silent.get(pump, (0, -1))
+        return first <= ts <= last
+
     def _plan(self, first: int, last: int, count: int) -> None:
         options = self.options
-        pumps = options.pumps - (options.silent is not None)
+        pumps = options.pumps - options.healthy
         for fault in plan_faults(options.seed, pumps, METRICS, first, last, count):
             self.faults.append(fault)
             if self._on_fault is not None:
@@ -138,7 +141,7 @@ class Fleet:
             ts = self.options.ts(step, number)
             mine = [fault for fault in active if fault.pump == number]
             measured = pump.measure(step, ts, mine)
-            if not self.options.is_silent(step, number):
+            if not self._is_silent(number, ts):
                 yield Reading(self.options.device_id(number), ts, measured)
 
 

@@ -22,8 +22,8 @@ _AHEAD_MS: Final = 600_000
 _OVERLAP_MS: Final = 60_000
 """Metrics may come in requests of their own, each a little later than another."""
 _ALERTS_EVERY_S: Final = 2.0
-_BANDS_EVERY_S: Final = 15.0
-_MOST_BANDS: Final = 4
+_BAND_EVERY_S: Final = 20.0
+_MOST_BANDS: Final = 8
 """What was expected is worked out anew by the API for each metric: not for a wall of them."""
 
 
@@ -55,7 +55,7 @@ class Tail:
     bands: dict[str, Band] = field(default_factory=dict, init=False)
     _etag: str | None = field(default=None, init=False)
     _alerts_at: float = field(default=float("-inf"), init=False)
-    _bands_at: float = field(default=float("-inf"), init=False)
+    _asked_at: dict[str, float] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         since = self.now() - self.window_ms
@@ -77,22 +77,27 @@ class Tail:
         """The alerts of what is followed."""
         return [alert for alert in self._watch.known.values() if self._is_of(alert)]
 
-    def refresh_bands(self, buckets: int) -> None:
-        """Ask now and then what had been expected, if there are few metrics."""
-        if self.clock() - self._bands_at < _BANDS_EVERY_S or len(self.values) > _MOST_BANDS:
+    def refresh_band(self, buckets: int) -> None:
+        """Ask what had been expected of one metric, if there are few: that asked about longest ago.
+
+        Each has its turn now and then, so that no look takes long.
+        """
+        if not 0 < len(self.values) <= _MOST_BANDS:
             return
-        self._bands_at = self.clock()
+        metric = min(self.values, key=lambda name: self._asked_at.get(name, float("-inf")))
+        if self.clock() - self._asked_at.get(metric, float("-inf")) < _BAND_EVERY_S:
+            return
+        self._asked_at[metric] = self.clock()
         end = self.now()
-        for metric in self.values:
-            query = [
-                ("metric", metric),
-                ("from", format_ts(end - self.window_ms)),
-                ("to", format_ts(end)),
-                ("buckets", str(buckets)),
-            ]
-            band = self._band(query)
-            if band is not None:
-                self.bands[metric] = band
+        query = [
+            ("metric", metric),
+            ("from", format_ts(end - self.window_ms)),
+            ("to", format_ts(end)),
+            ("buckets", str(buckets)),
+        ]
+        band = self._band(query)
+        if band is not None:
+            self.bands[metric] = band
 
     # ------------------------------------------------------------------ inside
 

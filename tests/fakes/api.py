@@ -63,6 +63,7 @@ class FakeApi:
         self.devices: list[dict[str, Any]] = []
         self.readings: list[tuple[int, dict[str, float]]] = []
         self.calls: list[Call] = []
+        self.band: dict[str, Any] | None = None
         self.page = 100
         self.failing: list[Answer] = []
         self.slept: list[float] = []
@@ -76,6 +77,7 @@ class FakeApi:
             "GET /v1/devices/{device_id}": self._device,
             "GET /v1/devices/{device_id}/latest": self._latest,
             "GET /v1/devices/{device_id}/readings": self._list_readings,
+            "GET /v1/devices/{device_id}/expected": self._expected,
             "GET /v1/devices/{device_id}/controls": self._controls,
             "POST /v1/devices/{device_id}/snooze": self._snooze_device,
         }
@@ -173,6 +175,9 @@ class FakeApi:
             if start <= ts <= end
         ]
         return self._page_of("readings", found, call)
+
+    def _expected(self, call: Call) -> Answer:
+        return problem(413, "too_large") if self.band is None else _ok(self.band)
 
     def _controls(self, call: Call) -> Answer:
         return _ok({"control": {"minimum": 2.5}, "metrics": {"flow": {"snoozed_until": T}}})

@@ -184,7 +184,7 @@ def test_a_device_is_followed(
     asked = len(clients.asked)
     assert tail.look().readings == []
     assert clients.asked[asked:] == ["GET /v1/devices/{device_id}/latest"]
-    tail.refresh_bands(60)
+    tail.refresh_band(60)
     assert set(tail.bands) == {"flow"}
     world.store([Reading("pump-7", start + 55_000, {"flow": 7.0, "heat": 1.0})])
     stop = Event()

@@ -74,6 +74,6 @@ def follow(tail: "Tail", stop: "Event", *, plain: bool = False) -> None:
             for before, alert in tail.look().alerts:
                 line = alert_view.line(alert, alert_view.news(before, alert))
                 live.console.print(line, markup=False, soft_wrap=True)
-            tail.refresh_bands(console.width)
+            tail.refresh_band(console.width)
             live.update(tail_view.shown(tail, console), refresh=True)
             stop.wait(POLL_S)

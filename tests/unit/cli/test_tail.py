@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from tests.fakes.api import FakeApi, T, an_alert, changed, problem
+from tests.fakes.api import FakeApi, T, an_alert, changed
 from weir.readings import format_ts
 from weir_cli import chart, tail_view
 from weir_cli.chart import Band, Frame
@@ -69,15 +69,22 @@ def test_alerts_of_other_metrics_are_left_out() -> None:
     assert dict(asked.query)["metric"] == "flow"
 
 
+def test_what_was_expected_is_asked_of_a_metric_at_a_time_and_not_again_at_once() -> None:
+    world = World(readings=3)
+    world.look()
+    world.fake.band = {"ts": [T], "low": [1.0], "high": [2.0]}
+    for _ in range(5):
+        world.tail.refresh_band(10)
+    assert set(world.tail.bands) == {"flow", "heat"}
+    route = "GET /v1/devices/{device_id}/expected"
+    assert [dict(call.query)["metric"] for call in world.fake.asked(route)] == ["flow", "heat"]
+
+
 def test_a_chart_is_drawn_even_where_the_api_has_no_band() -> None:
     world = World(readings=3)
     world.look()
-    world.fake.failing = [problem(404, "")] * 2
-    world.tail.refresh_bands(10)
+    world.tail.refresh_band(10)
     assert world.tail.bands == {}
-    calls = len(world.fake.calls)
-    world.tail.refresh_bands(10)  # not before some seconds have passed
-    assert len(world.fake.calls) == calls
 
 
 def drawn(world: World, height: int) -> list[str]:
