@@ -18,6 +18,7 @@ from tests.handlers import ENVIRONMENT, Context, load_handler
 from tests.integration.test_api import API
 from tests.integration.test_door_events import AUTHORIZE, RESPILL
 from tests.integration.test_notify_events import NOTIFY
+from tests.integration.test_watchdog import WATCHDOG
 from tests.tables import create_tables
 from weir.chunks import inflate, unpack, unpack_body
 from weir.detection import IN_USE
@@ -193,6 +194,7 @@ def test_every_event_has_an_outcome_and_every_outcome_an_event() -> None:
         "respill": set(RESPILL),
         "score": set(SCORE),
         "transform": set(TRANSFORM),
+        "watchdog": set(WATCHDOG),
     }
     found = {
         folder.name: {file.stem for file in folder.iterdir()}
