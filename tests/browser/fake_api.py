@@ -21,7 +21,7 @@ import msgspec
 
 from tests import contract
 from tests.browser import answers
-from tests.browser.world import World
+from tests.browser.world import Device, World
 from weir.alerts import lifecycle
 from weir.alerts.alert import Alert
 from weir.controls import Control, control_of
@@ -299,7 +299,8 @@ def _snooze_device(api: FakeApi, request: Request, device_id: str) -> dict[str, 
 
 
 def _controls(api: FakeApi, request: Request, device_id: str) -> dict[str, Any]:
-    return answers.controls(api.device(device_id))
+    # Controls may be set before a device is heard.
+    return answers.controls(api.world.devices.get(device_id) or Device(device_id))
 
 
 def _put_controls(api: FakeApi, request: Request, device_id: str) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def test_a_token_in_the_address_may_lead_to_a_page(api: FakeApi, watched: Watche
 def test_a_token_can_be_pasted(api: FakeApi, watched: Watched) -> None:
     page = watched.page
     page.goto(api.url)
-    expect(page.get_by_role("heading", name="Sign in to Weir")).to_be_focused()
+    expect(page.get_by_role("heading", name="Sign in to Weir")).to_be_visible()
     assert not page.get_by_role("navigation", name="Pages").is_visible()
     page.get_by_label(FIELD).fill("no token!")
     page.get_by_role("button", name="Use this token").click()

@@ -94,16 +94,15 @@ function choice(group, value, label, meaning, checked = false, required = false)
   );
 }
 
-/** Run a deed from a button, which cannot be pressed again meanwhile; trouble is said. */
+/** Run a deed from a button, which does nothing more meanwhile and keeps the focus; trouble is said. */
 export async function deed(control, task) {
-  control.disabled = true;
+  if (control.hasAttribute("aria-busy")) return;
   control.setAttribute("aria-busy", "true");
   try {
     await task();
   } catch (error) {
     toast(`Not done: ${error.message}`, { bad: true });
   } finally {
-    control.disabled = false;
     control.removeAttribute("aria-busy");
   }
 }

@@ -83,7 +83,6 @@ function sessionChanged() {
   watch = session.token() ? new Poller(WATCH, look()) : null;
   if (!watch) document.getElementById("open-count").hidden = true;
   show();
-  main.querySelector("h1")?.focus({ preventScroll: true });
 }
 
 /** The open alerts that nobody has seen to: how many, and a word for each that is new. */
@@ -154,7 +153,10 @@ async function start() {
     // Without it, a token can be given all the same.
   }
   await session.comeBack();
-  session.addEventListener("change", sessionChanged);
+  session.addEventListener("change", () => {
+    sessionChanged();
+    main.querySelector("h1")?.focus({ preventScroll: true });
+  });
   live.addEventListener("change", showLive);
   addEventListener("hashchange", turn);
   document.getElementById("sign-out").addEventListener("click", () => session.end());
