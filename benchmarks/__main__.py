@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import billing, cold_start, front_door, ingest, score, stack, transform
+from benchmarks import billing, chart, cold_start, front_door, ingest, score, stack, transform
 from benchmarks.figures import Figure, Findings
 
 BENCHMARKS: dict[str, Callable[[], Findings]] = {
@@ -22,6 +22,7 @@ BENCHMARKS: dict[str, Callable[[], Findings]] = {
     "cold_start": cold_start.run,
     "transform": transform.run,
     "score": score.run,
+    "chart": chart.run,
     "stack": stack.run,
 }
 

@@ -12,13 +12,14 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse, HeadersDict
 _RECORD_ID = "F" * 222  # as long as Firehose's are
 
 
-class _Raw:
+class Raw:
     """What botocore reads an answer's body from."""
 
     def __init__(self, content: bytes) -> None:
         self._content = content
 
     def stream(self, *_: object, **__: object) -> Iterator[bytes]:
+        """The body, in one piece."""
         yield self._content
 
 
@@ -46,7 +47,7 @@ class StubbedAws:
                 "Content-Length": str(len(content)),
             }
         )
-        return AWSResponse(request.url, 200, headers, _Raw(content))  # type: ignore[arg-type]
+        return AWSResponse(request.url, 200, headers, Raw(content))  # type: ignore[arg-type]
 
 
 @cache
