@@ -5,17 +5,20 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from cfnlint.decode.cfn_yaml import load
 from moto import mock_aws
 
 from tests.fakes.aws import client_error
 from tests.fakes.notices import START, an_alert
 from tests.integration.notice_stack import Stack, record
+from tests.tables import TEMPLATE
 from weir.alerts.alarm import Cleared
 from weir.alerts.alert import Alert
 from weir.alerts.lifecycle import acknowledge, snooze, tell
 from weir.controls import FLEET, Control
 from weir.notices.notice import Notice
 from weir.storage.control_store import ControlStore
+from weir.storage.notice_ledger import LEASE_S
 
 MINUTE = 60_000
 
@@ -198,3 +201,9 @@ def test_a_notice_s_json_keeps_to_its_schema(stack: Stack) -> None:
     (event,) = stack.events()
     assert set(event["detail"]) == set(Notice.__struct_fields__)
     assert event["source"] == "weir"
+
+
+def test_a_lease_outlasts_the_function_and_the_queue_waits_longer_than_both() -> None:
+    resources = load(str(TEMPLATE))["Resources"]
+    timeout = resources["Notify"]["Properties"]["Timeout"]
+    assert timeout < LEASE_S < resources["NoticeQueue"]["Properties"]["VisibilityTimeout"]
