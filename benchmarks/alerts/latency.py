@@ -27,10 +27,12 @@ _PATIENCE_S = 30.0
 
 @dataclass
 class Seen:
-    """When each device's anomaly was sent, and when its alert was in an answer; monotonic s."""
+    """When each device's anomaly was sent and taken, and its alert in an answer; monotonic s."""
 
     sent: dict[str, float]
     seen: dict[str, float]
+    answered: dict[str, float]
+    polls: int = 0
 
     def seconds(self) -> list[float]:
         """How long each took that was seen, in order of sending."""
@@ -61,6 +63,8 @@ def measure(status: StackStatus, control: Control, ears: Ears) -> dict[str, floa
         "p50_s": statistics.median(found.seconds()),
         "p95_s": at_share(found.seconds(), 0.95),
         "max_s": max(found.seconds()),
+        "post_p50_s": statistics.median(found.answered[one] - at for one, at in found.sent.items()),
+        "polls": found.polls,
         "event_p50_s": statistics.median(told),
         "event_p95_s": at_share(told, 0.95),
         "notices": len(wanted),
@@ -96,7 +100,7 @@ def at_share(values: Sequence[float], share: float) -> float:
 
 
 def _let_misbehave(status: StackStatus, devices: Sequence[str]) -> Seen:
-    found = Seen({}, {})
+    found = Seen({}, {}, {})
     done = threading.Event()
     watching = threading.Thread(target=_watch, args=(status, found, len(devices), done))
     watching.start()
@@ -107,6 +111,7 @@ def _let_misbehave(status: StackStatus, devices: Sequence[str]) -> Seen:
                 time.sleep(max(0.0, begun + at / PER_SECOND - time.monotonic()))
                 found.sent[device] = time.monotonic()
                 door.post([reading(device, time.time_ns() // 1_000_000, OUT)])
+                found.answered[device] = time.monotonic()
         done.wait(_PATIENCE_S)
     finally:
         done.set()
@@ -125,6 +130,7 @@ def _watch(status: StackStatus, found: Seen, count: int, done: threading.Event) 
         while not done.is_set():
             alerts: list[Any] = door.get("/v1/alerts", query)["alerts"]
             now = time.monotonic()
+            found.polls += 1
             for alert in alerts:
                 if alert["metric"] == METRIC:
                     found.seen.setdefault(alert["device_id"], now)
