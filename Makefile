@@ -22,6 +22,7 @@ export AWS_EC2_METADATA_DISABLED := true
 export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= eu-west-1
 export UV_NO_PROGRESS := 1
+export PLAYWRIGHT_BROWSERS_PATH := $(CURDIR)/.tools/browsers
 export PATH := $(CURDIR)/$(BASE)/bin:$(PATH)
 
 .PHONY: help
@@ -65,6 +66,15 @@ $(STAMPS)/fuzz: $(UV) $(LOCKED)
 		--python $(BASE)/bin/python
 	@mkdir -p $(STAMPS) && touch $@
 
+# The browser of the console's tests: one on PATH, or playwright's own. Where neither can be had, the
+# tests say so and skip.
+$(STAMPS)/browser: $(STAMPS)/venv
+	@for name in chromium chromium-browser google-chrome; do \
+		command -v $$name >/dev/null && break; done || \
+		{ echo "setup: chromium" && $(BIN)/playwright install --only-shell chromium >/dev/null; } || \
+		echo "setup: no browser could be installed; the console's tests will skip" >&2
+	@mkdir -p $(STAMPS) && touch $@
+
 layers/weir/requirements.txt: $(LOCKED) $(STAMPS)/venv
 	@$(UV) export --quiet --frozen --only-group layer --no-hashes --no-annotate --no-header \
 		--output-file $@
@@ -87,7 +97,7 @@ status: $(STAMPS)/venv ## Say what runs
 	@$(BIN)/weir status
 
 .PHONY: test test-fast
-test: setup ## Run every test: unit, integration (moto), end to end (the local stack)
+test: setup $(STAMPS)/browser ## Run every test: unit, integration (moto), end to end (the local stack)
 	@$(BIN)/pytest $(PYTEST_OPTIONS)
 test-fast: $(STAMPS)/venv ## Run the unit and integration tests
 	@$(BIN)/pytest tests/unit tests/integration $(PYTEST_OPTIONS)
@@ -127,6 +137,10 @@ bench-detector: $(STAMPS)/bench ## Measure detection: NAB, peers, µs a point (D
 fuzz: $(STAMPS)/fuzz ## Fuzz all that reads what came from outside (SECONDS=600 each, ONLY="native influx")
 	@.tools/fuzz/bin/python -m tests.fuzz --seconds $(or $(SECONDS),600) \
 		$(if $(ONLY),--only $(ONLY)) $(if $(INPUT),--input "$(INPUT)")
+
+.PHONY: screenshots
+screenshots: $(STAMPS)/browser ## Take the pictures of the console for the documentation
+	@$(BIN)/python -m tools.screenshots
 
 .PHONY: invoke
 invoke: setup ## Run one event: FUNCTION=ingest EVENT=events/ingest/array.json (in Docker if it answers)

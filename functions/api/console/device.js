@@ -48,7 +48,7 @@ class DevicePage {
       h("nav", { class: "crumbs", "aria-label": "Where this is" }, h("a", { href: "#/" }, "Fleet")),
       h("h1", { tabindex: -1 }, id, " ", this.state),
       this.facts,
-      h("section", { "aria-labelledby": "metrics" }, h("h2", { id: "metrics" }, "Metrics"), this.#bar(), this.words, this.charts),
+      h("section", { "aria-labelledby": "metrics" }, h("h2", { id: "metrics" }, "Metrics"), this.#bar(), this.words, legend(), this.charts),
       h("section", { class: "panel", "aria-labelledby": "device-alerts" }, h("h2", { id: "device-alerts" }, "Alerts"), this.list.node, this.noAlerts),
       this.controls.node,
     );
@@ -227,4 +227,9 @@ class DevicePage {
     this.list.node.setAttribute("aria-label", `${plural(alerts.length, "alert")} of ${this.id}`);
     for (const panel of this.panels.values()) panel.setAlerts(alerts);
   }
+}
+
+function legend() {
+  const signs = [["", "mean"], ["range", "least to most"], ["expected", "expected"], ["band", "where values were expected"], ["score", "score"]];
+  return h("p", { class: "legend hint", "aria-hidden": "true" }, signs.map(([name, label]) => h("span", { class: name }, label)));
 }

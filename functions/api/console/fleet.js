@@ -1,7 +1,7 @@
 // The fleet: how it is, what wants eyes, and its devices.
 
 import { get } from "./api.js";
-import { badge, button, fill, h, pair, svg } from "./dom.js";
+import { badge, button, fill, h, icon, pair, svg } from "./dom.js";
 import { changes, isSnoozed } from "./actions.js";
 import { local, ms, number, plural, SECOND, span, time } from "./format.js";
 import { alertTable, deviceAddress, table } from "./tables.js";
@@ -36,15 +36,15 @@ export function fleetPage(main, context) {
 function showTiles(parent, { devices, alerts, readings_per_second: perSecond, truncated }) {
   const sorts = Object.entries(alerts.by_severity).reverse().filter(([, count]) => count);
   const at = truncated ? "at least " : "";
-  const tile = (label, value, href, foot) =>
-    h(href ? "a" : "div", { class: "tile", href, data: href ? { focus: label } : {} }, h("span", { class: "label" }, label), h("strong", {}, at, value), h("span", { class: "foot" }, foot));
-  const share = (state) => badge(state, state);
+  const tile = (label, value, href, foot, tone = "") =>
+    h(href ? "a" : "div", { class: "tile", href, data: href ? { focus: label } : {} }, h("span", { class: "label" }, label), h("strong", {}, at, value), h("span", { class: `foot ${tone}` }, foot));
+  const share = (state) => [icon(state), ` of ${number(devices.total)}`];
   fill(
     parent,
     tile("Devices", number(devices.total), "#/", "all that were heard"),
-    tile("Reporting", number(devices.reporting), "#/?state=reporting", share("reporting")),
-    tile("Silent", number(devices.silent), "#/?state=silent", share("silent")),
-    tile("Alerting", number(devices.alerting), "#/?state=alerting", share("alerting")),
+    tile("Reporting", number(devices.reporting), "#/?state=reporting", share("reporting"), "reporting"),
+    tile("Silent", number(devices.silent), "#/?state=silent", share("silent"), "silent"),
+    tile("Alerting", number(devices.alerting), "#/?state=alerting", share("alerting"), "alerting"),
     tile("Open alerts", number(alerts.open), "#/alerts", sorts.length ? sorts.map(([name, count]) => badge(name, `${count} ${name}`)) : "none"),
     tile("Not acknowledged", number(alerts.unacknowledged), "#/alerts?acknowledged=false", "of the open ones"),
     tile("Readings", [number(perSecond), h("small", {}, "/s")], null, "coming in now"),
@@ -79,7 +79,7 @@ function showRate(parent, hours) {
 }
 
 function attention(context) {
-  const list = alertTable("Open alerts that nobody has acknowledged");
+  const list = alertTable("Open alerts that nobody has acknowledged", { state: false });
   const empty = h("p", { class: "empty" }, "Nothing: no alert is open that nobody has acknowledged or snoozed.");
   const more = h("p", { class: "hint" });
   const place = h("div", {}, empty, list.node, more);

@@ -125,7 +125,7 @@ function setUpTheme() {
   const names = { "": "system", light: "light", dark: "dark" };
   const apply = () => {
     const chosen = document.documentElement.dataset.theme ?? "";
-    control.textContent = `Theme: ${names[chosen]}`;
+    control.replaceChildren(h("span", { class: "wide-only" }, "Theme: "), names[chosen]);
     dispatchEvent(new Event("themechange"));
   };
   control.addEventListener("click", () => {

@@ -19,14 +19,14 @@ export function table(label, columns, keyOf, row) {
   return { node, show: (items, more) => rows.show(items, more) };
 }
 
-export function alertTable(label, { device = true } = {}) {
-  const columns = ["Severity", ...(device ? ["Device"] : []), "Alert", "Since", "State", ""];
+export function alertTable(label, { device = true, state = true } = {}) {
+  const columns = ["Severity", ...(device ? ["Device"] : []), "Alert", "Since", ...(state ? ["State"] : []), ""];
   const shown = table(label, columns, (alert) => alert.alert_id, (alert) => [
     badge(alert.severity),
     ...(device ? [h("a", { href: deviceAddress(alert.device_id), data: { focus: "device" } }, alert.device_id)] : []),
     [h("a", { href: alertAddress(alert), class: "strong", data: { focus: "alert" } }, title(alert)), h("p", { class: "because" }, alert.because)],
     [time(alert.onset), h("p", { class: "hint" }, lasted(alert))],
-    standing(alert),
+    ...(state ? [standing(alert)] : []),
     buttons(alert),
   ]);
   // A snooze ends without a change of the alert.
