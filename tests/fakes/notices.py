@@ -264,9 +264,9 @@ class World:
     def soon(self, seconds: float = 50) -> Deadline:
         return Deadline(seconds, self.clock.seconds)
 
-    def digests(self) -> Iterator[int]:
-        """Take the minutes whose digests are due out of the queue."""
-        due = [each for each in self.queue.digests if each[0] <= self.clock()]
+    def digests(self, *, early: bool = False) -> Iterator[int]:
+        """Take the minutes whose digests are due, or all of them, out of the queue."""
+        due = [each for each in self.queue.digests if early or each[0] <= self.clock()]
         for each in due:
             self.queue.digests.remove(each)
             yield each[1]

@@ -60,18 +60,19 @@ step = st.tuples(
     st.one_of(st.none(), st.integers(0, 40)),  # at which access
     st.booleans(),  # dies, or fails
     st.sampled_from([0, 500, 20_000, 62_000, 80_000]),  # ms that pass
+    st.booleans(),  # whether digests come before their time, as by a clock that is ahead
 )
 plans = st.lists(step, max_size=8)
 
+type Plan = list[tuple[slice, int | None, bool, int, bool]]
 
-def run(
-    world: World, plan: list[tuple[slice, int | None, bool, int]], spared: frozenset[str]
-) -> None:
+
+def run(world: World, plan: Plan, spared: frozenset[str]) -> None:
     """Deliver as planned, then again and again until all has been told."""
     calls: list[int] = []  # digests that are due, until they are sent
-    for what, at, dies, pause in plan:
+    for what, at, dies, pause, early in plan:
         gate = Doomed(at, dies=dies, spared=spared)
-        _deliver(world, calls, NOTICES[what], gate)
+        _deliver(world, calls, NOTICES[what], gate, early=early)
         world.clock.now += pause
     for _ in range(20):
         if not _deliver(world, calls, NOTICES, Doomed(None, dies=False, spared=spared)):
@@ -81,14 +82,16 @@ def run(
         raise AssertionError("it is still not all told")
 
 
-def _deliver(world: World, calls: list[int], notices: list[Notice], gate: Doomed) -> bool:
+def _deliver(
+    world: World, calls: list[int], notices: list[Notice], gate: Doomed, *, early: bool = False
+) -> bool:
     """Deliver once; return whether anything is left."""
     worker = world.worker(gate)
     try:
         failed = worker.tell(notices, set(), world.soon(1)).failed
     except Crash:
         return True
-    calls += world.digests()
+    calls += world.digests(early=early)
     for minute in list(calls):
         try:
             worker.tell_digest(minute)
@@ -121,9 +124,7 @@ def told_once(check: Callable[[int], bool], world: World) -> None:
 
 @settings(max_examples=400)
 @given(plan=plans, limit=st.integers(1, 4), webhook=st.booleans())
-def test_each_transition_is_told_exactly_once(
-    plan: list[tuple[slice, int | None, bool, int]], limit: int, webhook: bool
-) -> None:
+def test_each_transition_is_told_exactly_once(plan: Plan, limit: int, webhook: bool) -> None:
     world = World(limit=limit, webhook=webhook)
     run(world, plan, TELLS_TWICE)
     told_once(lambda times: times == 1, world)
@@ -136,9 +137,9 @@ def test_each_transition_is_told_exactly_once(
 @settings(max_examples=300)
 @given(plan=plans, limit=st.integers(1, 4), webhook=st.booleans())
 def test_wherever_workers_die_each_transition_is_told_and_no_more_often_than_they_died(
-    plan: list[tuple[slice, int | None, bool, int]], limit: int, webhook: bool
+    plan: Plan, limit: int, webhook: bool
 ) -> None:
     world = World(limit=limit, webhook=webhook)
     run(world, plan, frozenset())
-    most = 1 + sum(at is not None for _, at, _, _ in plan)
+    most = 1 + sum(at is not None for _, at, *_ in plan)
     told_once(lambda times: 1 <= times <= most, world)
