@@ -12,7 +12,17 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import billing, chart, cold_start, front_door, ingest, score, stack, transform
+from benchmarks import (
+    billing,
+    chart,
+    cold_start,
+    front_door,
+    ingest,
+    score,
+    stack,
+    transform,
+    watchdog,
+)
 from benchmarks.figures import Figure, Findings
 
 BENCHMARKS: dict[str, Callable[[], Findings]] = {
@@ -23,6 +33,7 @@ BENCHMARKS: dict[str, Callable[[], Findings]] = {
     "transform": transform.run,
     "score": score.run,
     "chart": chart.run,
+    "watchdog": watchdog.run,
     "stack": stack.run,
 }
 

@@ -122,6 +122,7 @@ def test_in_the_end_silence_is_told_as_it_is(
     watching = {at: Worker() for at in range(2)}
     scorers = {at: world.scorer(worker.gate) for at, worker in scoring.items()}
     watchdogs = {at: world.watchdog(worker.gate) for at, worker in watching.items()}
+    warm = world.scorer()  # one that nobody stops
     delivering: dict[int, tuple[int, int]] = {}
     cursor = last_start = 0
 
@@ -155,6 +156,7 @@ def test_in_the_end_silence_is_told_as_it_is(
         rings, late = idle and cursor < len(world.log.rings), dogs and world.is_late
         choices = ["put", "late", "forget"]
         choices += ["ring"] * (3 if busy() else 6) * bool(rings)
+        choices += ["ring at once"] * 2 * bool(not delivering and rings)
         choices += ["again"] * bool(idle and last_start < cursor)
         choices += ["watch"] * (3 if busy() else 12) * bool(late)
         choices += ["step"] * 12 * bool(busy()) + ["kill"] * 2 * bool(busy())
@@ -173,6 +175,9 @@ def test_in_the_end_silence_is_told_as_it_is(
             case "ring":
                 size = data.draw(st.integers(1, 4))
                 deliver(idle[0], cursor, min(cursor + size, len(world.log.rings)))
+            case "ring at once":
+                world.score(warm, cursor, len(world.log.rings))
+                cursor = len(world.log.rings)
             case "again":
                 deliver(idle[-1], last_start, cursor)
             case "watch":
@@ -196,7 +201,7 @@ def test_in_the_end_silence_is_told_as_it_is(
             if busy():
                 data.draw(st.sampled_from(busy())).step()
                 settle()
-        world.score(world.scorer(), cursor, len(world.log.rings))
+        world.score(warm, cursor, len(world.log.rings))
         while busy():
             busy()[0].step()
             settle()
@@ -209,7 +214,7 @@ def test_in_the_end_silence_is_told_as_it_is(
         else:
             busy()[0].step()
         settle()
-    world.score(world.scorer(), cursor, len(world.log.rings))
+    world.score(warm, cursor, len(world.log.rings))
     world.now += DAY_MS
     watchdog = world.watchdog()
     for _ in range(4):
