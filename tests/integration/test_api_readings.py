@@ -199,7 +199,10 @@ def test_when_the_time_is_over_a_cursor_leads_on(
     world: World, buckets: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counting = scattered(world)
-    monkeypatch.setattr(reading_range, "PART_HOURS", 5)
+    real = ReadingRange._query
+    monkeypatch.setattr(
+        ReadingRange, "_query", lambda *args, **more: real(*args, **{"limit": 9, **more})
+    )
     monkeypatch.setattr(reading_range, "AT_ONCE", 2)
     monkeypatch.setattr(reading_range, "_FIRST_PAGE", 3)
     monkeypatch.setattr(reading_range, "_LAST_PAGE", 6)

@@ -12,11 +12,11 @@ from typing import Any, Final, NamedTuple
 from weir.chunks import HOUR_MS, Document, StoredChunk, UnreadableChunk, unpack_body
 from weir.storage.retry import Deadline
 
-PART_HOURS: Final = 12
-"""Hours that are read by one query: a day at one reading a second takes some 500 KB."""
-
 AT_ONCE: Final = 8
 """Parts that are read at once."""
+
+PAGE_SHARE: Final = 0.9
+"""A part is so much of the time that a page took, so that most parts are a page."""
 
 _FIRST_PAGE: Final = 16
 _LAST_PAGE: Final = 256
@@ -52,30 +52,44 @@ class ReadingRange:
 
         It ends early when the time runs out: the last `until` says how far it came.
         """
-        parts = _parts(start, end)
-        under_way: deque[Future[Hours]] = deque()
+        low = start // HOUR_MS * HOUR_MS
+        items, after = self._query(device_id, *_between(low, end))
+        chunks = list(self._readable(device_id, items))
+        if after is None:
+            yield _hours(chunks, end)
+            return
+        # There is more than a page, so it is known by now how much time a page takes.
+        at = _hour_of(after)
+        if at > low:
+            yield _hours([chunk for chunk in chunks if chunk.t0 < at], at)
+        step = max(HOUR_MS, int((at - low) * PAGE_SHARE) // HOUR_MS * HOUR_MS)
+        if deadline.left > 0:
+            yield from self._parts(device_id, at, end, step, deadline)
+
+    def _parts(
+        self, device_id: str, start: int, end: int, step: int, deadline: Deadline
+    ) -> Iterator[Hours]:
+        """The same in parts of `step` ms, `AT_ONCE` of them at a time."""
         executor = self._executor()
-
-        def begin() -> None:
-            for low, high in parts:
-                under_way.append(executor.submit(self._part, device_id, low, high, deadline))
-                return
-
+        under_way: deque[tuple[int, Future[Hours]]] = deque()
+        begun = start
         try:
-            for _ in range(AT_ONCE):
-                begin()
-            at = start // HOUR_MS * HOUR_MS
-            while under_way:
-                high = min(end, at + PART_HOURS * HOUR_MS)
-                hours = under_way.popleft().result()
+            while True:
+                while begun < end and len(under_way) < AT_ONCE:
+                    high = min(begun + step, end)
+                    part = executor.submit(self._part, device_id, begun, high, deadline)
+                    under_way.append((high, part))
+                    begun = high
+                if not under_way:
+                    return
+                high, part = under_way.popleft()
+                hours = part.result()
                 yield hours
                 if hours.until < high or deadline.left <= 0:
                     return
-                at = hours.until
-                begin()
         finally:
             # Whatever happens, none is left running past the answer.
-            wait([future for future in under_way if not future.cancel()])
+            wait([part for _, part in under_way if not part.cancel()])
 
     def few(self, device_id: str, start: int, end: int, deadline: Deadline) -> Iterator[Hours]:
         """The same hour by hour, for a caller who stops as soon as it has enough."""
@@ -128,8 +142,7 @@ class ReadingRange:
             if after is None:
                 return _hours(chunks, high)
             if deadline.left <= 0:
-                # The hour in which the page ended may be half read.
-                cut = int(after["sk"]["S"][:13]) // HOUR_MS * HOUR_MS
+                cut = _hour_of(after)
                 return _hours([chunk for chunk in chunks if chunk.t0 < cut], max(cut, low))
 
     def _query(
@@ -179,9 +192,6 @@ def _between(start: int, end: int) -> tuple[str, str]:
     return f"{start // HOUR_MS * HOUR_MS:013d}", f"{end:013d}"
 
 
-def _parts(start: int, end: int) -> Iterator[tuple[int, int]]:
-    low = start // HOUR_MS * HOUR_MS
-    while low < end:
-        high = min(low + PART_HOURS * HOUR_MS, end)
-        yield low, high
-        low = high
+def _hour_of(key: _Item) -> int:
+    """The hour of the chunk with this key: after a page, the one that may be half read."""
+    return int(key["sk"]["S"][:13]) // HOUR_MS * HOUR_MS
