@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from tests.fakes.ewma import Ewma
 from tests.fakes.scoring import FakeAlerts, FakeCheckpoints, FakeReadingLog
+from tests.fakes.watch import FakeLateDevices, FakeWatchedAlerts
 from weir.alerts.lifecycle import silence_opened
 from weir.chunks import Chunk, pack
 from weir.controls import Control, Controls
@@ -16,6 +17,8 @@ from weir.scoring.hearing import Silence
 from weir.scoring.memory import MemoryCache
 from weir.scoring.scorer import Outcome, Scorer
 from weir.scoring.state import Checkpoint
+from weir.shards import shard_of
+from weir.watch import Watchdog
 
 DEVICE = "pump-7"
 START = 1_767_225_600_000
@@ -207,3 +210,60 @@ def test_a_chunk_that_is_too_late_to_be_scored_ends_a_silence_too(world: World) 
     outcome = world.ring([world.post(at, lag=495 * MINUTE + 1)], [at])
     assert (outcome.late, outcome.silences_ended, outcome.checkpoints) == (1, 1, 1)
     assert world.silences == ["CLEARED"]
+
+
+# ------------------------------------------------------------------ in the midst of the watchdog
+
+
+@pytest.mark.parametrize("moment", ["write", "was written", "newest"])
+def test_a_chunk_that_comes_while_the_watchdog_is_at_work_leaves_no_alert_open(
+    world: World, moment: str
+) -> None:
+    now = _silent_for_five_minutes(world)
+    seen: list[str] = []
+
+    def gate(at: str) -> None:
+        seen.append(at)
+        # It came, and was scored by one who wrote nothing, before the mark; or after it.
+        if at == moment and seen.count(at) == (2 if at == "newest" else 1):
+            world.ring([world.post(now)], [now])
+
+    late = FakeLateDevices(world.checkpoints, world.log, gate)
+    (due,) = late.page(shard_of(DEVICE), now).devices
+    watchdog = Watchdog(FakeWatchedAlerts(world.alerts), lambda: now, _fail)
+    verdict = watchdog.look(due, late, world.rules.controls)
+
+    assert verdict == "alive"
+    assert world.silences == ["CLEARED"]
+    assert world.checkpoint.silence is None
+    assert world.checkpoint.expected_by is not None
+    assert world.checkpoint.expected_by > now
+
+
+def test_old_readings_that_rang_just_before_the_mark_leave_the_alert_to_the_next_chunk(
+    world: World,
+) -> None:
+    now = _silent_for_five_minutes(world)
+
+    def gate(at: str) -> None:
+        if at == "write" and not world.silences and world.checkpoint.silence is None:
+            world.ring([world.post(now, lag=143 * MINUTE + 1)], [now])
+
+    late = FakeLateDevices(world.checkpoints, world.log, gate)
+    (due,) = late.page(shard_of(DEVICE), now).devices
+    watchdog = Watchdog(FakeWatchedAlerts(world.alerts), lambda: now, _fail)
+    assert watchdog.look(due, late, world.rules.controls) == "silent"
+    now += MINUTE
+    world.ring([world.post(now)], [now])
+    assert "OPEN" not in world.silences
+
+
+def _silent_for_five_minutes(world: World) -> int:
+    """Let a device be due, and so that one more chunk makes no checkpoint; return now."""
+    world.rules = Rules(Controls(device=Control(silent_after_s=60)))
+    world.minutes(0, 140)
+    return START + 144 * MINUTE
+
+
+def _fail(what: str, error: Exception) -> None:
+    raise AssertionError(what) from error
