@@ -38,9 +38,10 @@ _QUIET_SHARE: Final = 0.75
 """So much of the history has no fault: a detector believes one metric alone after 600 readings."""
 _SILENT_AFTER_S: Final = 30.0
 _SILENT_READINGS: Final = 3
-"""One pump may miss so many readings before it counts as silent, or for half a minute."""
+"""The last pump may miss so many readings before it counts as silent, or for half a minute."""
 _SILENCES: Final = 3
-"""It is silent for so many times as long."""
+"""It is silent for so many times as long, once it has sent so many readings."""
+_NOT_YET: Final = 1 << 62
 _LATE_READINGS: Final = 5
 """So many readings after a fault's end an alert still counts as its: a drift shows at its end."""
 
@@ -68,9 +69,17 @@ class DemoOptions:
         return max(_SILENT_AFTER_S, _SILENT_READINGS * self.interval_ms / 1000)
 
     @property
-    def silence_ms(self) -> int:
-        """How long it is silent, once it is live; 0 if it is alone."""
-        return round(_SILENCES * self.silent_after_s * 1000) if self.pumps > 1 else 0
+    def newcomer(self) -> int | None:
+        """The last pump, which comes when all is live and soon falls silent; None if it is alone.
+
+        It has no history: how long what it sends is under way is learned from what it sends.
+        """
+        return self.pumps - 1 if self.pumps > 1 else None
+
+    def silent_spans(self, live_ms: int) -> tuple[tuple[int, int], ...]:
+        """When (epoch ms) that pump sends nothing, if all is live at `live_ms`."""
+        falls = live_ms + _SILENT_READINGS * self.interval_ms
+        return (0, live_ms), (falls, falls + round(_SILENCES * self.silent_after_s * 1000))
 
 
 def prepare(options: DemoOptions) -> None:
@@ -136,24 +145,25 @@ def _fleet(options: DemoOptions) -> Fleet:
             prefix=options.prefix,
             live_every=max(_LIVE_FAULT_MS // options.interval_ms, 1),
             quiet=int(options.steps * _QUIET_SHARE),
-            healthy=1 if options.silence_ms else 0,
+            healthy=0 if options.newcomer is None else 1,
         )
     )
 
 
 def _expect_silence(api: Api, fleet: Fleet, options: DemoOptions) -> None:
-    """Say after how long the last pump counts as silent: to learn that takes longer than a demo."""
-    if options.silence_ms:
-        device_id = fleet.options.device_id(options.pumps - 1)
+    """Say after how long the newcomer counts as silent: to learn that takes longer than a demo."""
+    if options.newcomer is not None:
+        device_id = fleet.options.device_id(options.newcomer)
         api.set_controls(device_id, {"silent_after_s": options.silent_after_s})
+        fleet.silence(options.newcomer, *options.silent_spans(_NOT_YET))
 
 
 def _simulated(
     fleet: Fleet, options: DemoOptions, view: View, stop: Event
 ) -> Iterable[Batch | Unreadable]:
-    readings = options.steps * options.pumps
+    pumps = options.pumps if options.newcomer is None else options.newcomer
     view.say(
-        f"replaying history: {readings:,} readings of {options.pumps} pumps, "
+        f"replaying history: {options.steps * pumps:,} readings of {pumps} pumps, "
         f"{len(fleet.faults)} faults among them"
     )
 
@@ -162,12 +172,12 @@ def _simulated(
             f"going on live: {options.pumps} pumps, a reading each every "
             f"{options.interval_ms / 1000:g} s, a fault a minute; Ctrl-C ends it"
         )
-        if options.silence_ms:
-            last, begins = options.pumps - 1, now_ms()
-            fleet.silence(last, begins, begins + options.silence_ms)
+        if options.newcomer is not None:
+            spans = options.silent_spans(now_ms())
+            fleet.silence(options.newcomer, *spans)
             view.say(
-                f"{fleet.options.device_id(last)} falls silent for "
-                f"{options.silence_ms / 1000:g} s; an alert is due after "
+                f"{fleet.options.device_id(options.newcomer)} is new, and soon falls silent for "
+                f"{(spans[1][1] - spans[1][0]) / 1000:g} s: an alert is due after "
                 f"{options.silent_after_s:g} s"
             )
 

@@ -97,7 +97,7 @@ class Fleet:
         self.options = options
         self.faults: list[Fault] = []
         self._on_fault = on_fault
-        self._silent: dict[int, tuple[int, int]] = {}
+        self._silent: dict[int, tuple[tuple[int, int], ...]] = {}
         self._pumps = [_Pump(options.seed, pump) for pump in range(options.pumps)]
         first = options.steps // 4 if options.quiet is None else options.quiet
         self._plan(first, options.steps, options.faults)
@@ -119,13 +119,12 @@ class Fleet:
             yield from self._step(step)
             step += 1
 
-    def silence(self, pump: int, first_ms: int, last_ms: int) -> None:
-        """Let a pump send nothing between two times; it is for readings that are yet to come."""
-        self._silent[pump] = first_ms, last_ms
+    def silence(self, pump: int, *spans: tuple[int, int]) -> None:
+        """Let a pump send nothing in these spans (epoch ms); it is for readings yet to come."""
+        self._silent[pump] = spans
 
     def _is_silent(self, pump: int, ts: int) -> bool:
-        first, last = self._silent.get(pump, (0, -1))
-        return first <= ts <= last
+        return any(first <= ts <= last for first, last in self._silent.get(pump, ()))
 
     def _plan(self, first: int, last: int, count: int) -> None:
         options = self.options

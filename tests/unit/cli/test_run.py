@@ -150,12 +150,13 @@ def test_counts_leave_out_what_did_not_happen() -> None:
     assert counts(Totals(accepted=1), 0, 0) == "1 readings accepted; 0 alerts, 0 open"
 
 
-def test_one_pump_of_several_is_silent_for_longer_than_it_may_be() -> None:
-    options = DemoOptions(interval_ms=5000, history_ms=3_600_000)
-    assert (options.silent_after_s, options.silence_ms) == (30.0, 90_000)
-    slow = DemoOptions(interval_ms=60_000, history_ms=3_600_000)
-    assert (slow.silent_after_s, slow.silence_ms) == (180.0, 540_000)
-    assert DemoOptions(pumps=1).silence_ms == 0
+def test_one_pump_of_several_comes_late_and_is_silent_for_longer_than_it_may_be() -> None:
+    options = DemoOptions(interval_ms=5000)
+    assert options.newcomer == 19
+    assert options.silent_after_s == 30.0
+    assert options.silent_spans(T) == ((0, T), (T + 15_000, T + 105_000))
+    assert DemoOptions(interval_ms=60_000).silent_after_s == 180.0
+    assert DemoOptions(pumps=1).newcomer is None
 
 
 def test_an_alert_is_a_fault_s_if_it_begins_in_its_time_or_just_after() -> None:
