@@ -38,7 +38,7 @@ from weir.storage.retry import Deadline
 
 MAX_BODY: Final = 16 * 1024
 RETRY_AFTER_S: Final = 5
-TO_ANSWER_S: Final = 8.0
+TO_ANSWER_S: Final = 9.0
 """Seconds that are kept back from reading: for a query that has begun, and for the answer."""
 
 REFUSALS: dict[type[Exception], tuple[int, str]] = {
@@ -89,7 +89,7 @@ description = Description(Path(__file__).with_name("openapi.json").read_bytes())
 settings = ApiSettings.read()
 stores = Stores(
     settings,
-    client("dynamodb", attempts=2, read_timeout=3),
+    client("dynamodb", attempts=2, read_timeout=4),
     lambda what, why: logger.error("unreadable", extra={"what": what, "why": why}),
 )
 

@@ -69,7 +69,9 @@ def get_device(fleet: Fleet, call: Call) -> Outcome:
         raise NoSuchDevice(device_id)
     device, state = known or (Device(device_id, None, 0, NOTHING_HEARD), b"")
     last_reading = max([device.last_reading or 0, *(chunk.t1 for chunk in newest)])
-    last_heard = min(device.heard.heard_at(last_reading), call.now) if device.last_heard else None
+    last_heard = device.last_heard
+    if last_heard is not None and last_reading > (device.last_reading or 0):
+        last_heard = min(device.heard.heard_at(last_reading), call.now)
     document = {
         **shown(device, fleet.opened_of(device_id)),
         # Newer than the checkpoint, which the list goes by.
