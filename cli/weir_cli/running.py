@@ -13,6 +13,7 @@ from weir_cli.delivery import Delivery, Totals, interruptible
 from weir_cli.errors import Problem
 from weir_cli.front_door import FrontDoor
 from weir_cli.live_view import View
+from weir_cli.patience import Patience
 from weir_cli.rows import Unreadable
 from weir_cli.sender import Sender
 
@@ -45,10 +46,14 @@ class Show:
     connections: int = 4
     clock: Callable[[], float] = time.monotonic
     alerts: dict[str, Document] = field(default_factory=dict, init=False)
+    _patience: Patience = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._patience = Patience(self.view.say)
 
     def run(self) -> Totals:
         """Run until `stop` is set or `seconds` have passed; raise `Problem` if sending fails."""
-        self.watch.look()  # what an earlier run left is no news
+        self._patience.look(self.watch.look)  # what an earlier run left is no news
         with Sender(
             self.door.url,
             connections=self.connections,
@@ -95,7 +100,7 @@ class Show:
             self.view.say(line)
 
     def _look(self, totals: Totals) -> None:
-        changed = self.watch.look()
+        changed = self._patience.look(self.watch.look) or ()
         self.alerts.update((alert["alert_id"], alert) for _, alert in changed)
         still_open = sum(alert["state"] == "OPEN" for alert in self.alerts.values())
         self.view.show(totals, changed, still_open, len(self.alerts))

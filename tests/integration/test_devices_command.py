@@ -58,6 +58,16 @@ def test_a_gateway_has_a_prefix_and_a_key_may_expire(store: Any) -> None:
     assert listed("--prefix", "gw-2-") == []
 
 
+def test_of_a_device_the_keys_that_cover_it_are_listed(store: Any) -> None:
+    weir("add", "gw-1-pump-7")
+    weir("add", "--prefix", "gw-1-")
+    weir("add", "--prefix", "gw-2-")
+    weir("add", "--every-device")
+    scopes = [key.get("device_id") or key["prefix"] for key in listed("gw-1-pump-7")]
+    assert sorted(scopes) == ["", "gw-1-", "gw-1-pump-7"]
+    assert [key["prefix"] for key in listed("--prefix", "gw-1-")] == ["gw-1-"]
+
+
 def test_rotation_makes_a_second_key_and_ends_the_first(store: Any) -> None:
     first = json.loads(weir("add", "pump-7", "--json").stdout)
     second = json.loads(weir("rotate", first["key_id"], "--overlap", "2h", "--json").stdout)

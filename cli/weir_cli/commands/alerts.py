@@ -153,13 +153,14 @@ def _follow(api: "Api", wanted: "Wanted", *, as_json: bool) -> None:
 
     from weir_cli import alert_view
     from weir_cli.alert_watch import POLL_S, Watch
-    from weir_cli.console import put, put_json
+    from weir_cli.console import put, put_json, say
     from weir_cli.interrupts import stopping
+    from weir_cli.patience import Patience
 
-    watch, stop = Watch(api, wanted), Event()
+    watch, stop, patience = Watch(api, wanted), Event(), Patience(say)
     with stopping(stop):
         while not stop.is_set():
-            for before, found in watch.look():
+            for before, found in patience.look(watch.look) or ():
                 if as_json:
                     put_json(found)
                 else:

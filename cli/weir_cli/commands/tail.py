@@ -56,24 +56,41 @@ def follow(tail: "Tail", stop: "Event", *, plain: bool = False) -> None:
     from rich.live import Live
 
     from weir_cli import alert_view, tail_view
-    from weir_cli.console import say
+    from weir_cli.patience import Patience
     from weir_cli.tail import POLL_S
 
     console = Console(highlight=False)
     if plain or not console.is_terminal:
-        told = False
-        while not stop.is_set():
-            tail_view.put_news(tail.look())
-            if not (told or any(tail.values.values())):
-                told = True
-                say(f"nothing of {tail.device_id} yet; waiting")
-            stop.wait(POLL_S)
+        _follow_plainly(tail, stop)
         return
     with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
+
+        def tell(line: str) -> None:
+            live.console.print(line, markup=False, soft_wrap=True)
+
+        patience = Patience(tell)
         while not stop.is_set():
-            for before, alert in tail.look().alerts:
-                line = alert_view.line(alert, alert_view.news(before, alert))
-                live.console.print(line, markup=False, soft_wrap=True)
-            tail.refresh_band(console.width)
+            news = patience.look(tail.look)
+            for before, alert in news.alerts if news else ():
+                tell(alert_view.line(alert, alert_view.news(before, alert)))
+            if news:
+                patience.look(lambda: tail.refresh_band(console.width))
             live.update(tail_view.shown(tail, console), refresh=True)
             stop.wait(POLL_S)
+
+
+def _follow_plainly(tail: "Tail", stop: "Event") -> None:
+    from weir_cli import tail_view
+    from weir_cli.console import say
+    from weir_cli.patience import Patience
+    from weir_cli.tail import POLL_S
+
+    patience, told = Patience(say), False
+    while not stop.is_set():
+        news = patience.look(tail.look)
+        if news is not None:
+            tail_view.put_news(news)
+        if not (told or any(tail.values.values())):
+            told = True
+            say(f"nothing of {tail.device_id} yet; waiting")
+        stop.wait(POLL_S)

@@ -1,6 +1,6 @@
 """The audit: what agrees, and that whatever does not is told."""
 
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 import pytest
@@ -13,7 +13,11 @@ from weir.readings import Reading
 from weir.scoring.memory import MemoryCache
 from weir.scoring.scorer import Scorer
 from weir_cli.audit import DeviceAudit, LakeSide, compare, devices, score_side, table_side
+from weir_cli.audit_io import settle
+from weir_cli.errors import Problem
 from weir_cli.timeline import moment_ms
+from weir_local import control
+from weir_local.control import Pending
 
 T = 1_767_225_600_000
 REQUESTS = [
@@ -126,3 +130,45 @@ def test_scoring_that_is_behind_is_told() -> None:
 )
 def test_devices_are_those_asked_for_or_all(asked: list[str], expected: list[str]) -> None:
     assert devices(asked, ["d", "a"], ["c", "a"]) == expected
+
+
+class Busy:
+    """A stack that comes to rest after some flushes."""
+
+    def __init__(self, flushes: int) -> None:
+        self.left = flushes
+
+    def __call__(self, _: str) -> "Busy":
+        return self
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def pending(self) -> Pending:
+        return Pending(0, 2 * self.left, self.left, 0)
+
+    def flush(self) -> None:
+        self.left -= 1
+
+    def wait_idle(self, timeout: float) -> None:
+        if self.left:
+            raise TimeoutError
+
+
+def test_an_audit_says_what_it_waits_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(control, "Control", Busy(2))
+    settle("http://control", said.append)
+    assert said == [
+        "waiting until all is delivered and scored: 4 firehose records, 2 stream records",
+        "waiting until all is delivered and scored: 2 firehose records, 1 stream records",
+    ]
+    monkeypatch.setattr(control, "Control", Busy(0))
+    settle("http://control", said.append)
+    assert len(said) == 2
+    monkeypatch.setattr(control, "Control", Busy(999))
+    with pytest.raises(Problem, match="does not come to rest: 1,974 firehose records"):
+        settle("http://control", said.append)
