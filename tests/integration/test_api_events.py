@@ -2,14 +2,17 @@
 
 import json
 from collections.abc import Iterator
+from urllib.parse import urlencode
 
 import pytest
 from cfnlint.decode.cfn_yaml import load
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from tests.contract import check_answer
+from tests.contract import check_answer, operations
 from tests.handlers import Context
 from tests.integration.api import answered, event, sample
-from tests.integration.read_api import World, a_world, furnish
+from tests.integration.read_api import T0, World, a_world, furnish
 from tests.tables import TEMPLATE
 
 READ: dict[str, int | tuple[int, str]] = {
@@ -86,3 +89,41 @@ def test_every_route_of_the_template_is_served(world: World) -> None:
         assert answer["statusCode"] < 500
     answer = world.api.lambda_handler(event("$default"), Context(20))
     assert (answer["statusCode"], json.loads(answer["body"])["code"]) == (404, "no_such_route")
+
+
+OPERATORS = [
+    route
+    for route, operation in operations()
+    if {"operator": []} in operation["security"] and "/device-keys" not in route
+]
+names = st.sampled_from(
+    [
+        *("state", "severity", "device_id", "metric", "acknowledged", "since", "until", "limit"),
+        *("cursor", "prefix", "from", "to", "buckets", "other"),
+    ]
+)
+texts = st.sampled_from(["pump-7", "flow", "all", "7", "true", "minor", str(T0), "*"]) | st.text(
+    st.characters(codec="utf-8"), max_size=12
+)
+bodies = st.dictionaries(
+    st.sampled_from(["note", "until", "for_seconds", "verdict", "metric", "minimum", "direction"]),
+    texts | st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False),
+    max_size=3,
+)
+
+
+@settings(max_examples=150)
+@given(
+    st.sampled_from(OPERATORS),
+    st.lists(st.tuples(names, texts), max_size=4).map(urlencode) | st.text(max_size=20),
+    bodies.map(lambda fields: json.dumps(fields)) | st.text(max_size=20),
+    texts | st.just("pump-7"),
+    texts | st.just(f"pump-7~{T0}~flow"),
+)
+def test_whatever_is_asked_is_answered_as_the_document_says(
+    world: World, route: str, query: str, body: str, device_id: str, alert_id: str
+) -> None:
+    request = world.request(route, query, device_id=device_id, alert_id=alert_id)
+    request["headers"]["content-type"] = "application/json"
+    status, _ = answered(world.api, {**request, "body": body})
+    assert status < 500

@@ -29,7 +29,7 @@ from weir import identity, key_service, readings
 from weir.alerts import alert
 from weir.alerts.alarm import SEVERITIES
 from weir.controls import LEAST_RATE, LEAST_SILENCE_S, MOST_RATE, MOST_SILENCE_S, Control
-from weir.http import alerts, bodies, device_keys, devices, expected, queries
+from weir.http import alerts, bodies, device_keys, devices, expected, fields
 from weir.http import readings as http_readings
 from weir.protocols.doors import INFLUX, OTLP, READINGS, adapter_of
 from weir.protocols.interface import MAX_READINGS
@@ -330,7 +330,7 @@ def test_its_rules_for_alerts_and_controls_are_the_codes() -> None:
     kinds = list(get_args(alert.EntryKind.__value__))
     assert SCHEMAS["Transition"]["properties"]["kind"]["enum"] == kinds
     assert SCHEMAS["Note"]["maxLength"] == alert.MAX_NOTE
-    assert SCHEMAS["ForSeconds"]["maximum"] == queries.MAX_SNOOZE_S
+    assert SCHEMAS["ForSeconds"]["maximum"] == fields.MAX_SNOOZE_S
     control = SCHEMAS["NewControl"]["properties"]
     assert list(control) == list(SCHEMAS["Control"]["properties"])
     assert list(control) == list(Control.__struct_fields__)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests import strategies
-from weir.http import queries
+from weir.http import fields, queries
 from weir.http.queries import Query, cursor_of
 from weir.key_service import InvalidField
 
@@ -128,7 +128,7 @@ def test_a_place_in_time_lies_in_its_range(place: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "end"),
+    ("said", "end"),
     [
         ({"for_seconds": 60}, NOW + 60_000),
         ({"for_seconds": 60.0}, NOW + 60_000),
@@ -137,12 +137,12 @@ def test_a_place_in_time_lies_in_its_range(place: str) -> None:
         ({"until": "2026-01-01T00:00:01Z", "for_seconds": None}, NOW + 1000),
     ],
 )
-def test_a_snooze_ends_when_it_is_asked_to(fields: dict[str, Any], end: int) -> None:
-    assert queries.snooze_end(fields, NOW) == end
+def test_a_snooze_ends_when_it_is_asked_to(said: dict[str, Any], end: int) -> None:
+    assert fields.snooze_end(said, NOW) == end
 
 
 @pytest.mark.parametrize(
-    ("fields", "detail"),
+    ("said", "detail"),
     [
         ({}, "until and for_seconds: a snooze has one of the two"),
         ({"until": NOW, "for_seconds": 1}, "until and for_seconds: a snooze has one of the two"),
@@ -158,31 +158,31 @@ def test_a_snooze_ends_when_it_is_asked_to(fields: dict[str, Any], end: int) -> 
         ({"until": "\ud800"}, "until is a string that is no RFC 3339 time"),
     ],
 )
-def test_a_snooze_that_breaks_a_rule_is_refused(fields: dict[str, Any], detail: str) -> None:
+def test_a_snooze_that_breaks_a_rule_is_refused(said: dict[str, Any], detail: str) -> None:
     with pytest.raises(InvalidField) as refused:
-        queries.snooze_end(fields, NOW)
+        fields.snooze_end(said, NOW)
     assert detail in str(refused.value)
 
 
 @pytest.mark.parametrize(
-    ("fields", "detail"),
+    ("said", "detail"),
     [
         ({"note": 1}, "note is a number; it must be a string"),
         ({"note": "\x07"}, "note is a string of 1 characters; it must be at most 500 printable"),
         ({"note": "x" * 501}, "note is a string of 501 characters"),
     ],
 )
-def test_a_note_that_breaks_a_rule_is_refused(fields: dict[str, Any], detail: str) -> None:
+def test_a_note_that_breaks_a_rule_is_refused(said: dict[str, Any], detail: str) -> None:
     with pytest.raises(InvalidField) as refused:
-        queries.note(fields)
+        fields.note(said)
     assert detail in str(refused.value)
 
 
 def test_a_note_may_have_lines_or_be_left_out() -> None:
-    assert queries.note({"note": "a\nb"}) == "a\nb"
-    assert queries.note({"note": None}) == queries.note({}) == ""
+    assert fields.note({"note": "a\nb"}) == "a\nb"
+    assert fields.note({"note": None}) == fields.note({}) == ""
 
 
 def test_a_field_that_a_body_does_not_have_is_named() -> None:
     with pytest.raises(InvalidField, match="has a field notes; its fields are: note"):
-        queries.only({"notes": 1}, "note")
+        fields.only({"notes": 1}, "note")

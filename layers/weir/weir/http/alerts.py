@@ -9,7 +9,8 @@ from weir.alerts import lifecycle
 from weir.alerts.alarm import SEVERITIES
 from weir.alerts.alert import VERDICTS, Alert, AlertKey, Entry, Feedback, NoSuchAlert, State
 from weir.http.calls import Call, Outcome, tagged
-from weir.http.queries import Query, bad_cursor, cursor_of, note, only, snooze_end
+from weir.http.fields import note, only, snooze_end
+from weir.http.queries import Query, bad_cursor, cursor_of
 from weir.key_service import InvalidField
 from weir.readings import format_ts, kind
 from weir.storage.alert_store import AlertPage, AlertStore

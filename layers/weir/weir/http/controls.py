@@ -7,7 +7,8 @@ import msgspec
 
 from weir.controls import DEVICE, FLEET, Control, control_of
 from weir.http.calls import Call, Outcome
-from weir.http.queries import Query, checked_metric, moment, only, path_device, snooze_end
+from weir.http.fields import checked_metric, moment, only, path_device, snooze_end
+from weir.http.queries import Query
 from weir.key_service import InvalidField
 from weir.readings import format_ts, kind
 from weir.storage.control_store import ControlStore

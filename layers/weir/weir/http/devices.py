@@ -4,8 +4,9 @@ from typing import Any, Final
 
 from weir.charts.merging import latest as latest_of
 from weir.http.calls import Call, Outcome, tagged
+from weir.http.fields import checked_device_id, path_device, prefix
 from weir.http.fleet import NOTHING_OPEN, Fleet, Opened
-from weir.http.queries import Query, bad_cursor, checked_device_id, cursor_of, path_device, prefix
+from weir.http.queries import Query, bad_cursor, cursor_of
 from weir.key_service import InvalidField
 from weir.readings import format_ts
 from weir.scoring.hearing import NOTHING_HEARD

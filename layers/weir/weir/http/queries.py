@@ -1,40 +1,20 @@
-"""Parameters of queries, and what bodies and paths share with them: checked, with clear errors.
+"""The parameters of queries, checked; a cursor's among them.
 
 Each error is an `InvalidField` that names the parameter, what it is, and the rule.
 """
 
 import base64
 import binascii
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl
 
-import msgspec
-
-from weir.alerts.alert import MAX_NOTE
-from weir.controls import DEVICE
-from weir.http.calls import Call
-from weir.key_service import InvalidField, checked_scope
-from weir.readings import (
-    MAX_METRICS,
-    AwareDatetime,
-    InvalidReading,
-    check_device_id,
-    check_metric_name,
-    format_ts,
-    kind,
-    show,
-    to_epoch_ms,
-)
+from weir.http.fields import checked_device_id, checked_metric, in_years, moment
+from weir.key_service import InvalidField
+from weir.readings import MAX_METRICS, show
 
 MAX_QUERY: Final = 16 * 1024
 """Characters of a query: 64 names of 128 characters, escaped, fit."""
-
-MAX_SNOOZE_S: Final = 366 * 86_400
-"""Seconds from now within which a snooze ends."""
-
-LATEST_MS: Final = 253_402_300_799_999
-"""The last millisecond that RFC 3339 has a year for."""
 
 _CURSOR: Final = "cursor must be the next_cursor of an earlier answer to the same question"
 
@@ -85,7 +65,7 @@ class Query:
         if text is None:
             return None
         if text.isascii() and text.isdecimal() and len(text) <= 15:
-            return _in_years(name, int(text))
+            return in_years(name, int(text))
         return moment(name, text)
 
     def choice(self, name: str, choices: Sequence[str], default: str) -> str:
@@ -169,101 +149,6 @@ def place_in_time(text: str, earliest: int, latest: int) -> int:
     return place
 
 
-# ------------------------------------------------------------------ paths
-
-
-def path_device(call: Call) -> str:
-    """The device in the path."""
-    return checked_device_id(unquote(call.path.get("device_id", "")))
-
-
-# ------------------------------------------------------------------ bodies
-
-
-def only(fields: Mapping[str, object], *names: str) -> Mapping[str, object]:
-    """The fields of a body, all of them known."""
-    for name in fields:
-        if name not in names:
-            known = ", ".join(names) or "none"
-            raise InvalidField(f"the body has a field {show(name)}; its fields are: {known}")
-    return fields
-
-
-def note(fields: Mapping[str, object]) -> str:
-    """The field `note`: printable text and line breaks, or nothing."""
-    text = fields.get("note")
-    if text is None:
-        return ""
-    if not isinstance(text, str):
-        raise InvalidField(f"note is {kind(text)}; it must be a string")
-    if len(text) > MAX_NOTE or not text.replace("\n", "").isprintable():
-        raise InvalidField(
-            f"note is a string of {len(text)} characters; it must be at most {MAX_NOTE} printable "
-            "characters and line breaks"
-        )
-    return text
-
-
-def snooze_end(fields: Mapping[str, object], now: int) -> int:
-    """Until when (epoch ms) to be quiet: the field `until`, or `for_seconds`, 0 to end it."""
-    until, seconds = fields.get("until"), fields.get("for_seconds")
-    if (until is None) == (seconds is None):
-        raise InvalidField("until and for_seconds: a snooze has one of the two")
-    if seconds is not None:
-        return now + 1000 * whole("for_seconds", seconds, 0, MAX_SNOOZE_S)
-    end = moment("until", until)
-    latest = now + 1000 * MAX_SNOOZE_S
-    if not now <= end <= latest:
-        side = "before" if end < now else "after"
-        raise InvalidField(
-            f"until lies {side} the times taken now: it must be from {format_ts(now)} to "
-            f"{format_ts(latest)}"
-        )
-    return end
-
-
-def whole(name: str, value: object, least: int, most: int) -> int:
-    """A whole number from `least` to `most`; JSON Schema's integers may be written 1.0."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int):
-        what = "a number that is not whole" if isinstance(value, float) else kind(value)
-        raise InvalidField(f"{name} is {what}; it must be a whole number")
-    if not least <= value <= most:
-        side = "less" if value < least else "more"
-        raise InvalidField(
-            f"{name} is a number {side} than it may be; it must lie from {least} to {most}"
-        )
-    return value
-
-
-def moment(name: str, value: object) -> int:
-    """A time, RFC 3339 or integer epoch milliseconds, as the latter."""
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        raise InvalidField(
-            f"{name} is {kind(value)}; it must be an RFC 3339 time with an offset or integer epoch "
-            "milliseconds"
-        )
-    if isinstance(value, int):
-        return _in_years(name, value)
-    try:
-        return _in_years(name, to_epoch_ms(msgspec.convert(value, AwareDatetime)))
-    except (msgspec.ValidationError, OverflowError, UnicodeEncodeError) as error:
-        raise InvalidField(
-            f"{name} is a string that is no RFC 3339 time with an offset, such as "
-            "2026-01-31T12:00:00Z"
-        ) from error
-
-
-def _in_years(name: str, value: int) -> int:
-    if not 0 <= value <= LATEST_MS:
-        raise InvalidField(
-            f"{name} is a time outside of {format_ts(0)} to {format_ts(LATEST_MS)}, from and to "
-            "which it may lie"
-        )
-    return value
-
-
 def _whole_text(name: str, text: str, least: int, most: int) -> int:
     number = int(text) if text.isascii() and text.isdecimal() and len(text) <= 12 else least - 1
     if not least <= number <= most:
@@ -271,33 +156,3 @@ def _whole_text(name: str, text: str, least: int, most: int) -> int:
             f"{name} is {show(text)}; it must be a whole number from {least} to {most}"
         )
     return number
-
-
-# ------------------------------------------------------------------ names
-
-
-def checked_device_id(text: str) -> str:
-    """A device id."""
-    try:
-        return check_device_id(text)
-    except InvalidReading as error:
-        raise InvalidField(error.detail) from error
-
-
-def checked_metric(text: str, *, or_device: bool = False) -> str:
-    """The name of a metric; `or_device`: or `*`, for the device as a whole."""
-    if or_device and text == DEVICE:
-        return text
-    try:
-        check_metric_name(text)
-    except InvalidReading as error:
-        rule = "1 to 128 printable characters" + ("" if or_device else ", and not *")
-        raise InvalidField(
-            f"metric is {show(text)}, a string of {len(text)} characters; it must be {rule}"
-        ) from error
-    return text
-
-
-def prefix(text: str) -> str:
-    """What device ids may begin with."""
-    return checked_scope(None, text).prefix

@@ -9,7 +9,8 @@ from weir.charts.buckets import Chart, width_of
 from weir.charts.merging import rows
 from weir.chunks import HOUR_MS
 from weir.http.calls import Call, Outcome
-from weir.http.queries import Query, cursor_of, path_device, place_in_time
+from weir.http.fields import path_device
+from weir.http.queries import Query, cursor_of, place_in_time
 from weir.key_service import InvalidField
 from weir.readings import format_ts
 from weir.storage.reading_range import ReadingRange
