@@ -1,13 +1,13 @@
 """Alerts of the API as lines, as a table, and one in full."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from rich.table import Table
 from rich.text import Text
 
 from weir_cli.api_client import Document
-from weir_cli.timeline import moment_ms, now_ms, show_time
+from weir_cli.timeline import moment_ms, now_ms, show_time, show_ts
 
 _STYLES: Final = {"OPEN": "bold red", "CLEARED": "green"}
 _SEVERITIES: Final = {"critical": "bold red", "major": "yellow", "minor": ""}
@@ -28,16 +28,16 @@ def line(alert: Document, news: str = "") -> str:
     return "  ".join(parts) + (f"  [{news}]" if news else "")
 
 
-def notes(alert: Document) -> Iterator[str]:
-    """What became of it: its end, and what people did."""
+def notes(alert: Document, time: Callable[[str], str] = show_time) -> Iterator[str]:
+    """What became of it: its end, and what people did; `time` writes the API's times."""
     if alert["ended_at"] is not None:
-        yield f"ended {show_time(alert['ended_at'])}"
+        yield f"ended {time(alert['ended_at'])}"
     if alert["withdrawn"]:
         yield "withdrawn"
     if alert["acknowledged"]:
         yield f"acknowledged by {alert['acknowledged_by']}"
     if is_snoozed(alert):
-        yield f"snoozed until {show_time(alert['snoozed_until'])}"
+        yield f"snoozed until {time(alert['snoozed_until'])}"
     if alert["feedback"] is not None:
         yield f"said to be {_VERDICTS[alert['feedback']['verdict']]}"
 
@@ -68,23 +68,31 @@ def news(before: Document | None, after: Document) -> str:
 
 
 def table(alerts: Iterable[Document], *, ids: bool = False) -> Table:
-    """A row for each alert; with `ids`, how `weir ack` and others name it."""
+    """A row for each alert; with `ids`, how `weir ack` and others name it.
+
+    Of today there is the time of day, of other days the date and the minute.
+    """
     shown = Table(box=None, header_style="bold")
     if ids:
         shown.add_column("alert", overflow="fold")
     else:
         shown.add_column("device")
-    for heading in ("metric", "onset", "state", "severity", "because", "what became of it"):
-        shown.add_column(heading)
+    for heading in ("metric", "onset (UTC)", "state", "severity", "because", "what became of it"):
+        shown.add_column(heading, no_wrap=heading == "onset (UTC)")
+    today = show_ts(now_ms())[:10]
+
+    def brief(text: str) -> str:
+        return text[11:19] if text.startswith(today) else f"{text[:10]} {text[11:16]}"
+
     for alert in alerts:
         shown.add_row(
             Text(alert["alert_id" if ids else "device_id"]),
             Text(alert["metric"]),
-            show_time(alert["onset"]),
+            brief(alert["onset"]),
             Text(alert["state"], _STYLES[alert["state"]]),
             Text(alert["severity"], _SEVERITIES[alert["severity"]]),
             Text(alert["because"]),
-            Text(", ".join(notes(alert))),
+            Text(", ".join(notes(alert, brief))),
         )
     return shown
 

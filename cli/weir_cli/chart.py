@@ -36,6 +36,10 @@ class Frame:
     width: int
     height: int = 1
 
+    def holds(self, ts: int, value: float) -> bool:
+        """Whether a point lies inside."""
+        return self.start <= ts <= self.end and self.low <= value <= self.high
+
     def column(self, ts: int, per_cell: int = 1) -> int:
         """Where a time lies from the left, in columns of which a cell has `per_cell`."""
         columns = self.width * per_cell
@@ -58,10 +62,23 @@ class Band:
     high: Sequence[float | None]
 
 
-def frame_of(points: Sequence[Point], start: int, end: int, width: int, height: int) -> Frame:
-    """The frame that holds all points."""
+def frame_of(
+    points: Sequence[Point], start: int, end: int, size: tuple[int, int], band: Band | None = None
+) -> Frame:
+    """The frame that holds all points, and of the band what lies near them; `size`: columns, rows.
+
+    A band may be so wide that the line in it would be flat: it makes the frame twice as high at
+    the most.
+    """
     values = [value for _, value in points] or [0.0]
-    return Frame(start, end, min(values), max(values), width, height)
+    low, high = min(values), max(values)
+    room = (high - low) / 2
+    if band is not None:
+        lows = [value for value in band.low if value is not None]
+        highs = [value for value in band.high if value is not None]
+        low = max(min([low, *lows]), low - room)
+        high = min(max([high, *highs]), high + room)
+    return Frame(start, end, low, high, *size)
 
 
 def spark(frame: Frame, points: Iterable[Point]) -> str:
@@ -89,7 +106,7 @@ def lines(
     if band is not None:
         for side in (band.low, band.high):
             for ts, value in zip(band.ts, side, strict=True):
-                if value is not None and frame.start <= ts <= frame.end:
+                if value is not None and frame.holds(ts, value):
                     edges.mark(ts, value)
     red = {
         column

@@ -66,17 +66,18 @@ def _tall(
     tail: Tail, name: str, start: int, end: int, width: int, height: int
 ) -> Iterator[RenderableType]:
     points = sorted(tail.values[name].items())
-    frame = chart.frame_of(points, start, end, width, height)
+    band = tail.bands.get(name)
+    frame = chart.frame_of(points, start, end, (width, height), band)
     alarmed = list(_alarmed(tail, name, start, end))
     yield Text.assemble((name, "bold"), "  ", _figures(points))
-    yield from chart.lines(frame, points, tail.bands.get(name), alarmed)
+    yield from chart.lines(frame, points, band, alarmed)
     yield chart.marks(frame, alarmed) or Text("")
 
 
 def _flat(tail: Tail, name: str, start: int, end: int, width: int) -> Text:
     points = sorted(tail.values[name].items())
     figures = _figures(points)
-    frame = chart.frame_of(points, start, end, max(width - _NAMES - _FIGURES - 3, 8), 1)
+    frame = chart.frame_of(points, start, end, (max(width - _NAMES - _FIGURES - 3, 8), 1))
     open_now = any(last == end for _, last in _alarmed(tail, name, start, end))
     return Text.assemble(
         (f"{name[:_NAMES]:<{_NAMES}} ", "bold"),

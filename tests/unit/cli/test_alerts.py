@@ -3,11 +3,13 @@
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from tests.fakes.api import FakeApi, T, an_alert, changed, with_history
 from weir.readings import format_ts
 from weir_cli import alert_view
 from weir_cli.alert_watch import LATELY_MS, Wanted, Watch, read
+from weir_cli.timeline import now_ms
 
 ALERT = an_alert()
 CLEARED = changed(ALERT, state="CLEARED", ended_at=format_ts(T + 5000), peak=0.9)
@@ -116,6 +118,17 @@ def test_alerts_are_read_in_the_order_of_their_onsets(wanted: Wanted, expected: 
     assert [alert["metric"] for alert in read(fake.api, wanted)] == expected
     newest = read(fake.api, wanted, limit=1)
     assert [alert["metric"] for alert in newest] == expected[-1:]
+
+
+def test_in_a_table_times_of_today_are_without_the_date() -> None:
+    today = now_ms()
+    console = Console(width=160)
+    with console.capture() as captured:
+        console.print(alert_view.table([ALERT, an_alert(onset=today)]))
+    _, old, new = captured.get().splitlines()
+    assert " 2026-01-01 00:00  OPEN" in old
+    assert f" {format_ts(today)[11:19]}  " in new
+    assert "2026" not in new
 
 
 def test_an_alert_is_one_line() -> None:

@@ -167,10 +167,20 @@ def test_the_band_is_two_edges_behind_the_line() -> None:
     assert set(top[1:]) == {"⠀"}
 
 
+def test_a_wide_band_does_not_make_the_line_flat() -> None:
+    points = [(0, 2.0), (100, 4.0)]
+    near = chart.frame_of(points, 0, 100, (5, 2), Band([0, 50], [1.5, None], [4.5, None]))
+    wide = chart.frame_of(points, 0, 100, (5, 2), Band([0], [-90.0], [90.0]))
+    assert (near.low, near.high) == (1.5, 4.5)
+    assert (wide.low, wide.high) == (1.0, 5.0)
+    outside = chart.lines(wide, [], Band([0], [-90.0], [90.0]), [])
+    assert {row.plain for row in outside} == {"⠀" * 5}
+
+
 def test_one_value_or_none_is_drawn_too() -> None:
     assert text([]) == ["⠀" * 5] * 2
     assert sum(char != "⠀" for row in text([(50, 4.0)]) for char in row) == 1
-    flat = chart.frame_of([(0, 1.0), (100, 1.0)], 0, 100, 5, 1)
+    flat = chart.frame_of([(0, 1.0), (100, 1.0)], 0, 100, (5, 1))
     assert chart.spark(flat, [(0, 1.0), (100, 1.0)]) == "▅   ▅"
 
 
