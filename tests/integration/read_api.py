@@ -1,6 +1,7 @@
 """A small world for the read API: tables on moto, a function that reads them, things to read."""
 
 import json
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -104,6 +105,23 @@ class World:
 
     def lines(self, text: str, message: str) -> list[dict[str, Any]]:
         return [it for it in map(json.loads, text.splitlines()) if it["message"] == message]
+
+
+class OneAtATime:
+    """Calls one after the other: moto looks at a condition and writes in two steps."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._lock = threading.Lock()
+
+    def __getattr__(self, name: str) -> Any:
+        call = getattr(self._client, name)
+
+        def alone(**request: Any) -> Any:
+            with self._lock:
+                return call(**request)
+
+        return alone
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import pytest
 from tests.contract import check_answer
 from tests.fakes.aws import FlakyDynamo, client_error, timed_out
 from tests.handlers import Context
-from tests.integration.read_api import HOUR, T0, World, a_world, now
+from tests.integration.read_api import HOUR, T0, OneAtATime, World, a_world, now
 from weir.http import alerts
 from weir.http.queries import cursor_of
 from weir.readings import format_ts
@@ -298,6 +298,7 @@ def test_a_body_that_breaks_a_rule_changes_nothing(
 
 def test_people_who_act_at_once_all_act(world: World) -> None:
     alert_id = world.alert("a", T0)
+    world.api.stores.alerts._dynamodb = OneAtATime(world.dynamodb)
     calls = [
         (ACKNOWLEDGE, None),
         (SNOOZE, {"for_seconds": 60}),

@@ -9,7 +9,7 @@ import pytest
 
 from tests.fakes.aws import FlakyDynamo, client_error
 from tests.handlers import Context
-from tests.integration.read_api import World, a_world, now
+from tests.integration.read_api import OneAtATime, World, a_world, now
 from weir.controls import FLEET, Control
 from weir.readings import format_ts
 from weir.storage import control_store
@@ -137,6 +137,7 @@ def test_a_metric_that_is_none_is_not_snoozed(world: World, metric: object) -> N
 
 def test_writers_at_once_lose_nothing_of_one_another(world: World) -> None:
     put(world, {"direction": "above"}, "metric=flow")
+    world.api.stores.controls._dynamodb = OneAtATime(world.dynamodb)
     answers: list[int] = []
 
     def act(route: str, query: str, body: object) -> None:
