@@ -121,6 +121,16 @@ def test_readings_from_ahead_of_what_rang_are_not_taken_for_arrivals() -> None:
     assert heard.ring([heard.last + 30_000], [heard.last + 50_000]).last == heard.last + 30_000
 
 
+def test_the_lag_falls_at_once_when_a_device_has_sent_its_history_and_goes_on_live() -> None:
+    sending = regular(30)
+    for _ in range(10):
+        sending = sending.lagging(sending.last - 1_500_000)
+    live = sending.lagging(sending.last - 1_000)
+    assert live.lag_s == pytest.approx(1.0)
+    assert live.caught_up(sending)
+    assert not live.lagging(live.last - 2_000).caught_up(live)
+
+
 def test_the_lag_of_a_device_follows_its_clock() -> None:
     heard = regular(60)
     for _ in range(100):

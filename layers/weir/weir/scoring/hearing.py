@@ -22,6 +22,9 @@ LEASE_READINGS: Final = 64
 LEASE_S: Final = 3600.0
 """A checkpoint is due after so many readings of a metric, or so long (`watermarks.HOURLY`)."""
 
+CAUGHT_UP_S: Final = 300.0
+"""A lag that fell by so much, or by more than the device may be silent, is written down at once."""
+
 LONG_PAUSE: Final = 4.0
 """A gap of so many times the mean is a pause; up to there a device is merely irregular."""
 
@@ -87,10 +90,18 @@ class Heard(msgspec.Struct, frozen=True, gc=False):
         return replace(self, last=last, gaps=gaps, mean_s=mean, longest_s=longest, second_s=second)
 
     def lagging(self, newest: int) -> Self:
-        """The same when the device's newest reading, at `newest`, came with the last arrival."""
+        """The same when the device's newest reading, at `newest`, came with the last arrival.
+
+        A lag rises slowly and falls at once: who sends history first and goes on live would
+        otherwise count as heard for as long as the history was old.
+        """
         sample = (self.last - newest) / 1000.0
         over = max(1, min(self.gaps, _LAG_OVER))
-        return replace(self, lag_s=self.lag_s + (sample - self.lag_s) / over)
+        return replace(self, lag_s=min(sample, self.lag_s + (sample - self.lag_s) / over))
+
+    def caught_up(self, since: Self) -> bool:
+        """Whether the lag fell by so much since `since` that looks by the old one would mislead."""
+        return since.lag_s - self.lag_s > max(CAUGHT_UP_S, self.allowance_s() or 0.0)
 
     def paced(self, readings: int, since: Self) -> Self:
         """The same when `readings` of its fastest metric came after `since`."""

@@ -191,9 +191,12 @@ class _Visit:
         self.memory.heard = self._listening.hear(self.memory.heard, self._rung, before, added)
 
     def _is_overdue(self) -> bool:
-        """Whether the clock says that a checkpoint is due: of a device that sends old readings."""
-        last = self.memory.checkpoint.heard.last
-        return 0 < last <= self.memory.heard.last - self._cadence.span_ms
+        """Whether the clock says that a checkpoint is due: of a device that sends old readings.
+
+        Or that did, and has caught up.
+        """
+        known, heard = self.memory.checkpoint.heard, self.memory.heard
+        return 0 < known.last <= heard.last - self._cadence.span_ms or heard.caught_up(known)
 
     # -------------------------------------------------------------- late chunks
 
