@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.alerts.door import Door
-from benchmarks.alerts.pumps import METRIC, OUT, batches, history, reading
+from benchmarks.alerts.pumps import CALM, METRIC, OUT, batches, calm, history, reading
 from benchmarks.alerts.told import Ears, compare, expected, of_event
 from weir.alerts.alert import Alert
 from weir.readings import format_ts
@@ -40,7 +40,10 @@ class Seen:
 
 
 def measure(status: StackStatus, control: Control, ears: Ears) -> dict[str, float]:
-    """Let 200 devices misbehave, four a second, and see how soon which alerts are there."""
+    """Let 200 devices misbehave, four a second, and see how soon which alerts are there.
+
+    They calm down after, so that there are two transitions each to tell of.
+    """
     run = f"{time.time_ns() // 1_000_000:x}"
     devices = [f"pump-{run}-{at}" for at in range(ANOMALIES)]
     warm = [f"warm-{run}-{at}" for at in range(_WARM_UP)]
@@ -50,6 +53,10 @@ def measure(status: StackStatus, control: Control, ears: Ears) -> dict[str, floa
     ears.forget()
     clock = time.time() - time.monotonic()
     found = _let_misbehave(status, devices)
+    with Door(status) as door:
+        for batch in batches(devices, 20):
+            now = time.time_ns() // 1_000_000
+            door.post([one for device in batch for one in calm(device, now, CALM)])
     ears.listen_until_quiet(control, 240)
     alerts = alerts_of(status, devices)
     wanted = expected(alerts)

@@ -13,6 +13,9 @@ HISTORY: Final = 150
 """So many readings a device sends before; a detector learns from 100."""
 
 STEP_MS: Final = 1000
+CALM: Final = 14
+"""So many calm readings, and some to spare, end an alert."""
+
 OUT: Final = 60.0
 FURTHER_OUT: Final = 9_000.0
 
@@ -36,7 +39,7 @@ def history(device_id: str, until: int) -> list[Reading]:
     return calm(device_id, until - HISTORY * STEP_MS, HISTORY)
 
 
-def batches(readings: Sequence[Reading], size: int) -> Iterator[Sequence[Reading]]:
-    """Some readings at a time."""
-    for start in range(0, len(readings), size):
-        yield readings[start : start + size]
+def batches[T](all_of_them: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """Some at a time."""
+    for start in range(0, len(all_of_them), size):
+        yield all_of_them[start : start + size]
