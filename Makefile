@@ -66,14 +66,10 @@ $(STAMPS)/fuzz: $(UV) $(LOCKED)
 		--python $(BASE)/bin/python
 	@mkdir -p $(STAMPS) && touch $@
 
-# The browser of the console's tests: one on PATH, or playwright's own. Where neither can be had, the
-# tests say so and skip.
+# Where no browser can be had, the console's tests say so and skip.
 $(STAMPS)/browser: $(STAMPS)/venv
-	@for name in chromium chromium-browser google-chrome; do \
-		command -v $$name >/dev/null && break; done || \
-		{ echo "setup: chromium" && $(BIN)/playwright install --only-shell chromium >/dev/null; } || \
-		echo "setup: no browser could be installed; the console's tests will skip" >&2
-	@mkdir -p $(STAMPS) && touch $@
+	@if tools/install_browser.sh; then mkdir -p $(STAMPS) && touch $@; \
+		else echo "setup: no browser could be installed; the console's tests will skip" >&2; fi
 
 layers/weir/requirements.txt: $(LOCKED) $(STAMPS)/venv
 	@$(UV) export --quiet --frozen --only-group layer --no-hashes --no-annotate --no-header \
