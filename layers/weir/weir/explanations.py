@@ -23,6 +23,8 @@ _SEEN: Final = {
 }
 
 _MOST_METRICS: Final = 3
+_LEAST_SHARE: Final = 0.05
+_NEARLY_ALL: Final = 0.8
 
 
 def of_value(value: float, explanation: Explanation) -> str:
@@ -43,9 +45,16 @@ def of_device(names: Sequence[str], shares: Sequence[Share]) -> str:
 
     >>> of_device(["flow", "heat"], [Share(1, 0.75), Share(0, 0.25)])
     'several metrics are off together: heat (75 %), flow (25 %)'
+    >>> of_device(["flow", "heat"], [Share(1, 0.98), Share(0, 0.02)])
+    'heat has moved away from its usual level, and the others have not'
     """
-    most = ", ".join(
-        f"{names[share.column]} ({share.share:.0%})".replace("%", " %")
-        for share in shares[:_MOST_METRICS]
+    most = [share for share in shares[:_MOST_METRICS] if share.share >= _LEAST_SHARE]
+    if len(most) == 1 and most[0].share >= _NEARLY_ALL:
+        others = ", and the others have not" if len(names) > 1 else ""
+        return f"{names[most[0].column]} has moved away from its usual level{others}"
+    if len(most) < 2:  # many, each of them a little
+        most = list(shares[:_MOST_METRICS])
+    named = ", ".join(
+        f"{names[share.column]} ({share.share:.0%})".replace("%", " %") for share in most
     )
-    return f"several metrics are off together: {most}"
+    return f"several metrics are off together: {named}"

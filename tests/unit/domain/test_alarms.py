@@ -212,7 +212,23 @@ def test_an_explanation_is_a_sentence() -> None:
     assert explanations.of_value(93.1, why._replace(channel="jump")) == (
         "93.1, expected 70 to 74: a sudden jump"
     )
-    shares = [Share(1, 0.75), Share(0, 0.25)]
-    assert explanations.of_device(["flow", "heat"], shares) == (
-        "several metrics are off together: heat (75 %), flow (25 %)"
-    )
+
+
+@pytest.mark.parametrize(
+    ("shares", "said"),
+    [
+        ((0.75, 0.25), "several metrics are off together: a (75 %), b (25 %)"),
+        ((0.6, 0.36, 0.04), "several metrics are off together: a (60 %), b (36 %)"),
+        ((0.99, 0.01), "a has moved away from its usual level, and the others have not"),
+        ((1.0,), "a has moved away from its usual level"),
+        (
+            (0.06, *[0.04] * 20),  # each a little
+            "several metrics are off together: a (6 %), b (4 %), c (4 %)",
+        ),
+    ],
+)
+def test_of_a_device_the_metrics_are_named_that_make_the_difference(
+    shares: tuple[float, ...], said: str
+) -> None:
+    names = "abcdefghijklmnopqrstuvwxyz"[: len(shares)]
+    assert explanations.of_device(names, [Share(*pair) for pair in enumerate(shares)]) == said
