@@ -77,12 +77,12 @@ def test_a_time_is_shown_as_it_is_sent(world: World) -> None:
 @pytest.mark.parametrize(
     ("query", "body", "detail"),
     [
-        ("", {"minimum": -1}, "minimum is the number -1.0; it must be finite, and at least 0"),
-        ("", {"minimum": "1"}, "minimum is a string; it must be a finite number"),
-        ("", {"direction": "up"}, "direction is a string; it must be both, above or below"),
+        ("", {"minimum": -1}, "minimum is the number -1; it must be finite, and at least 0"),
+        ("", {"minimum": "1"}, "minimum is the string '1'; it must be a finite number"),
+        ("", {"direction": "up"}, "direction is the string 'up'; it must be both, above or below"),
         ("", {"ignored": True}, "a control has no field 'ignored'; it has direction, minimum"),
-        ("", {"silent_after_s": 5}, "silent_after_s is the number 5.0; it must be 0, or lie from"),
-        ("", {"false_alerts_per_week": 0}, "false_alerts_per_week is the number 0.0; it must lie"),
+        ("", {"silent_after_s": 5}, "silent_after_s is the number 5; it must be 0 (never), or"),
+        ("", {"false_alerts_per_week": 0}, "false_alerts_per_week is the number 0; it must lie"),
         ("", {"snoozed_until": "soon"}, "snoozed_until is a string that is no RFC 3339 time"),
         ("", {"snoozed_until": 1.5}, "snoozed_until is a number; it must be an RFC 3339 time"),
         ("metric=flow", {"silent_after_s": 60}, "silent_after_s is no control of a metric"),

@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from weir.readings import kind
+from weir.readings import kind, show
 
 DEVICE: Final = "*"
 """The name under which a device as a whole is alerted on; no metric can have it."""
@@ -119,19 +119,29 @@ def control_of(fields: Mapping[str, object]) -> Control:
         control = msgspec.convert(dict(fields), Control)
     except msgspec.ValidationError as error:
         name = str(error).rpartition("$.")[2].rstrip("`")
-        raise ValueError(f"{name} is {kind(fields[name])}; {_RULES[name]}") from error
+        raise ValueError(f"{name} is {_named(fields[name])}; {_RULES[name]}") from error
     minimum, rate = control.minimum, control.false_alerts_per_week
     if minimum is not None and not (isfinite(minimum) and minimum >= 0.0):
-        raise ValueError(f"minimum is the number {minimum}; it must be finite, and at least 0")
+        raise ValueError(f"minimum is {_named(minimum)}; it must be finite, and at least 0")
     if rate is not None and not LEAST_RATE <= rate <= MOST_RATE:
         raise ValueError(
-            f"false_alerts_per_week is the number {rate}; it must lie from {LEAST_RATE} to "
+            f"false_alerts_per_week is {_named(rate)}; it must lie from {LEAST_RATE:f} to "
             f"{MOST_RATE:g}"
         )
     silent = control.silent_after_s
     if silent is not None and silent != 0 and not LEAST_SILENCE_S <= silent <= MOST_SILENCE_S:
         raise ValueError(
-            f"silent_after_s is the number {silent}; it must be 0, or lie from "
-            f"{LEAST_SILENCE_S:g} to {MOST_SILENCE_S:g}"
+            f"silent_after_s is {_named(silent)}; it must be 0 (never), or from "
+            f"{LEAST_SILENCE_S:.0f} to {MOST_SILENCE_S:.0f} seconds"
         )
     return control
+
+
+def _named(value: object) -> str:
+    """A value that came from outside, safe and short enough for a message."""
+    if isinstance(value, float):
+        return f"the number {value:.15g}"
+    if isinstance(value, str):
+        shown = show(value)
+        return f"the string {shown}" if shown[0] in "'\"" else f"the string '{shown}'"
+    return kind(value)
