@@ -78,9 +78,7 @@ def alerts(
     elif found:
         table_console().print(alert_view.table(found, ids=True))
     else:
-        what = "" if shown is Shown.ALL else f"{shown} "
-        back = "" if shown is Shown.OPEN and since is None else f" since {since or _SINCE}"
-        say(f"no {what}alerts{'' if since == 'all' else back}")
+        say(_none(shown, since))
 
 
 def alert(
@@ -100,6 +98,18 @@ def alert(
     else:
         for text in alert_view.detail(found):
             put(text)
+
+
+def _none(shown: Shown, since: str | None) -> str:
+    """That there are none, how far back that was asked, and how to ask further."""
+    from weir_cli.timeline import show_span, span_ms
+
+    none = f"no {'' if shown is Shown.ALL else f'{shown} '}alerts"
+    everything = shown is Shown.OPEN if since is None else since.strip().lower() == "all"
+    if everything:
+        return none
+    back = show_span(span_ms(since or _SINCE) / 1000)
+    return f"{none} in the last {back}; `--since all` shows older ones"
 
 
 def _shown(state: Shown | None, only_open: bool, only_cleared: bool, every: bool) -> Shown:

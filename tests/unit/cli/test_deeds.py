@@ -14,6 +14,7 @@ from weir_cli.main import app
 
 FLOW, HEAT = an_alert("flow"), an_alert("heat", T + 1000)
 OTHER = an_alert("flow", T + 2000, device_id="pump-8", severity="critical")
+OLDER = "`--since all` shows older ones\n"
 DEVICE = {
     "device_id": "pump-7", "state": "alerting", "last_reading": format_ts(T),
     "last_heard": format_ts(T), "cadence_s": 5.0, "scored": 1234, "open_alerts": 2,
@@ -72,11 +73,12 @@ def test_alerts_are_chosen(fake: FakeApi, arguments: list[str], expected: list[s
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--cleared"], "no cleared alerts since 24h\n"),
-        (["--acknowledged"], "no alerts since 24h\n"),
+        (["--cleared"], f"no cleared alerts in the last 24 h; {OLDER}"),
+        (["--acknowledged"], f"no alerts in the last 24 h; {OLDER}"),
         (["--open", "--acknowledged"], "no open alerts\n"),
         (["--since", "all", "--acknowledged"], "no alerts\n"),
-        (["--since", "1s"], "no alerts since 1s\n"),
+        (["--since", "1s"], f"no alerts in the last 1 s; {OLDER}"),
+        (["--open", "--since", "90m"], f"no open alerts in the last 90 min; {OLDER}"),
     ],
 )
 def test_where_there_are_none_it_says_so(fake: FakeApi, arguments: list[str], said: str) -> None:
