@@ -13,8 +13,9 @@ _STYLES: Final = {"silent": "bold yellow", "alerting": "bold red", "reporting": 
 
 
 def table(devices: Iterable[Document]) -> Table:
-    """A row for each device."""
-    shown = Table("device", "state", "last reading", "last heard", box=None, header_style="bold")
+    """A row for each device; its times are those of its checkpoint, so that they are marked ~."""
+    shown = Table("device", "state", "~ last reading", "~ last heard", box=None,
+                  header_style="bold")  # fmt: skip
     for heading in ("every", "scored", "open alerts"):
         shown.add_column(heading, justify="right")
     shown.add_column("worst")

@@ -35,7 +35,11 @@ def overview(
     token: Token = None,
     stack_name: StackName = None,
 ) -> None:
-    """List the devices, by name. The commands are about one device, and about keys."""
+    """List the devices, by name. The commands are about one device, and about keys.
+
+    Times under ~ are as fresh as a device's last checkpoint, 64 readings or an hour ago at the
+    most; `weir devices show DEVICE` has those of now.
+    """
     if context.invoked_subcommand is not None:
         if state or prefix or as_json or token or stack_name:
             raise typer.BadParameter(
