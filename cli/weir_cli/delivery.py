@@ -5,6 +5,7 @@ cannot be sent stops the delivery, rather than letting later readings pass.
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from queue import Empty, Full, Queue
@@ -47,6 +48,8 @@ class Totals:
     retries: int = 0
     seconds: float = 0.0
     failure: str | None = None
+    refused: Counter[str] = field(default_factory=Counter)
+    """How many readings were rejected, by the code."""
 
     @property
     def complete(self) -> bool:
@@ -224,4 +227,5 @@ class Delivery:
             totals.sent += len(batch.readings)
             totals.accepted += receipt.accepted
             totals.rejected += len(receipt.rejected)
+            totals.refused.update(refusal.code for refusal in receipt.rejected)
             self._observer.on_receipt(batch, receipt)

@@ -31,6 +31,10 @@ class _Group(TyperGroup):
         try:
             with explained():
                 return super().invoke(ctx)
+        except typer.BadParameter as error:
+            # Typer has its values checked by pydantic, which says whose error it is.
+            error.message = error.message.removeprefix("Value error, ")
+            raise
         except Problem as problem:
             say(f"weir: {problem}")
             raise typer.Exit(1) from problem

@@ -83,5 +83,8 @@ def send(
         say(f"weir: {totals.failure}")
     elif stop.is_set():
         say("weir: stopped before the end of the file")
+    if end is None and totals.refused["ts_out_of_window"] * 2 > totals.sent:
+        say("weir: most of the times are too far from now; `--rebase-end now` moves the newest "
+            "reading to now, and all others with it")  # fmt: skip
     if not totals.complete:
         raise typer.Exit(1)

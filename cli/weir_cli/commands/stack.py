@@ -61,7 +61,8 @@ def status(
     get: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="One of these alone, such as api_url, device_key, operator_token."
+            metavar="NAME",
+            help="One of these alone, such as api_url, console_url, device_key, operator_token.",
         ),
     ] = None,
 ) -> None:
@@ -69,7 +70,7 @@ def status(
     from weir_local.status import SECRETS, load_status
 
     found = load_status()
-    known = asdict(found) if found else {}
+    known = asdict(found) | {"console_url": found.console_url} if found else {}
     shown = {name: value for name, value in known.items() if name not in SECRETS}
     if as_json:
         put_json({"running": found is not None} | shown, indent=2)

@@ -107,7 +107,9 @@ def test_status_says_what_runs() -> None:
     result = weir("status", "--json")
     assert result.exit_code == 0
     known = {name: value for name, value in asdict(STATUS).items() if name not in SECRETS}
-    assert json.loads(result.stdout) == {"running": True, **known}
+    console = "http://127.0.0.1:1/api/"
+    assert json.loads(result.stdout) == {"running": True, **known, "console_url": console}
+    assert weir("status", "--get", "console_url").stdout == f"{console}\n"
     assert "http://127.0.0.1:1/api" in weir("status").stdout
 
 
@@ -142,6 +144,11 @@ def test_a_wrong_use_ends_with_2(arguments: list[str]) -> None:
     result = weir(*arguments)
     assert result.exit_code == 2
     assert "Traceback" not in result.output
+
+
+def test_a_choice_that_there_is_not_is_said_in_plain_words() -> None:
+    said = " ".join(weir("alerts", "--state", "bogus").output.split())
+    assert "'--state': 'bogus' is not one of 'open', 'cleared', 'all'." in said
 
 
 @pytest.mark.parametrize(
@@ -189,6 +196,7 @@ def test_send_counts_everything_and_fails_if_anything_was_not_accepted(
     assert result.exit_code == 1
     assert "line 2 rejected: ts_out_of_window: ts lies before" in result.stderr
     assert "line 3 unreadable: value is 'broken', not a finite number" in result.stderr
+    assert "`--rebase-end now` moves the newest reading to now" in result.stderr
     counts = dict(line.rsplit(maxsplit=1) for line in result.stdout.splitlines())
     assert counts | {"seconds": "", "readings/s": ""} == {
         "rows read": "2", "readings sent": "1", "accepted": "0", "rejected": "1",
