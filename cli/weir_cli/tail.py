@@ -43,6 +43,8 @@ class Tail:
     ----------
     values
         Of each metric, the values by their times (epoch ms).
+    newest
+        The time (epoch ms) of the newest reading that the device ever sent; None without any.
     """
 
     api: Api
@@ -53,6 +55,7 @@ class Tail:
     now: Callable[[], int] = now_ms
     values: dict[str, dict[int, float]] = field(default_factory=dict, init=False)
     bands: dict[str, Band] = field(default_factory=dict, init=False)
+    newest: int | None = field(default=None, init=False)
     _etag: str | None = field(default=None, init=False)
     _alerts_at: float = field(default=float("-inf"), init=False)
     _asked_at: dict[str, float] = field(default_factory=dict, init=False)
@@ -67,7 +70,10 @@ class Tail:
     def look(self) -> News:
         """What came since the last look; at the first, all of the window."""
         newest, etag = self.api.latest(self.device_id, self._etag)
-        readings = [] if newest is None or newest["at"] is None else self._readings()
+        readings: Sequence[tuple[int, Mapping[str, float]]] = []
+        if newest is not None and newest["at"] is not None:
+            self.newest = moment_ms(newest["at"])
+            readings = self._readings()
         self._etag = etag
         self._forget()
         return News(readings, self._changed_alerts())

@@ -51,13 +51,19 @@ def shown(tail: Tail, console: Console) -> RenderableType:
     return Group(*parts)
 
 
+def waiting(tail: Tail) -> str:
+    """Why there is nothing to show: none ever came, or none lately."""
+    if tail.newest is None:
+        return f"no reading of {tail.device_id} has come yet; waiting"
+    lately = show_span(tail.window_ms / 1000)
+    which = ", ".join(tail.metrics) or "reading"
+    return f"no {which} in the last {lately}, the last reading {show_ts(tail.newest)}; waiting"
+
+
 def _head(tail: Tail, names: list[str]) -> Text:
     newest = max((max(tail.values[name]) for name in names), default=None)
     still_open = sum(alert["state"] == "OPEN" for alert in tail.alerts)
-    if newest is None:
-        heard = f"nothing in the last {show_span(tail.window_ms / 1000)}; waiting"
-    else:
-        heard = f"last reading {show_ts(newest)}"
+    heard = waiting(tail) if newest is None else f"last reading {show_ts(newest)}"
     alerts = f"; {still_open} open alerts" if still_open else ""
     return Text.assemble((tail.device_id, "bold"), f"  {heard}{alerts}")
 

@@ -92,5 +92,5 @@ def _follow_plainly(tail: "Tail", stop: "Event") -> None:
             tail_view.put_news(news)
         if not (told or any(tail.values.values())):
             told = True
-            say(f"nothing of {tail.device_id} yet; waiting")
+            say(tail_view.waiting(tail))
         stop.wait(POLL_S)

@@ -124,7 +124,24 @@ def test_where_there_is_little_room_a_metric_is_one_row() -> None:
 def test_a_device_of_which_nothing_came_is_waited_for() -> None:
     world = World()
     world.look()
-    assert drawn(world, 24) == ["pump-7  nothing in the last 10 min; waiting"]
+    assert drawn(world, 24) == ["pump-7  no reading of pump-7 has come yet; waiting"]
+
+
+def test_who_has_sent_nothing_lately_is_told_from_who_never_did() -> None:
+    world = World()
+    world.look((T - 900_000, {"flow": 1.0}))
+    assert tail_view.waiting(world.tail) == (
+        "no reading in the last 10 min, the last reading 2025-12-31T23:45:00Z; waiting"
+    )
+
+
+def test_without_a_terminal_it_says_what_it_waits_for(capsys: pytest.CaptureFixture[str]) -> None:
+    world = World()
+    stop = Event()
+    look = world.tail.look
+    world.tail.look = lambda: (stop.set(), look())[1]  # type: ignore[method-assign, func-returns-value]
+    follow(world.tail, stop)
+    assert capsys.readouterr().err == "no reading of pump-7 has come yet; waiting\n"
 
 
 def test_plain_lines_are_readings_and_alerts(capsys: pytest.CaptureFixture[str]) -> None:
