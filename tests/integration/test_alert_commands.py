@@ -204,7 +204,9 @@ def test_a_device_is_followed(
 def test_how_long_a_device_may_be_silent_can_be_set(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    here = a_target(controls_table="controls", client=lambda service: world.dynamodb)
+    here = a_target(
+        controls_table="controls", states_table="states", client=lambda service: world.dynamodb
+    )
     monkeypatch.setattr(target, "resolve", lambda stack_name: here)
     for given, kept in (("10m", 600.0), ("never", 0.0)):
         weir("controls", "set", "pump-7", "--silent-after", given)

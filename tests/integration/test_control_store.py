@@ -155,17 +155,21 @@ def test_a_control_that_cannot_be_read_is_reported_and_holds_for_nothing(dynamod
 
 
 def test_the_command_sets_lists_and_clears(dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    here = a_target(controls_table="controls", client=lambda service: dynamodb)
+    here = a_target(
+        controls_table="controls", states_table="states", client=lambda service: dynamodb
+    )
     monkeypatch.setattr(target, "resolve", lambda stack_name: here)
+    dynamodb.put_item(TableName="states", Item={"pk": {"S": "pump-7"}})
 
     def weir(*arguments: str) -> str:
         result = CliRunner().invoke(app, ["controls", *arguments])
         assert result.exit_code == 0, result.output
         return result.output
 
-    weir("set", "pump-7", "flow", "--direction", "above", "--minimum", "2.5")
+    said = weir("set", "pump-7", "flow", "--direction", "above", "--minimum", "2.5")
+    assert said == "set; in force within a minute\n"
     weir("set", "pump-7", "flow", "--ignore")
-    weir("set", "--fleet", "--false-alerts", "0.25")
+    assert "note" not in weir("set", "--fleet", "--false-alerts", "0.25")
     weir("set", "*", "--false-alerts", "0.5")
     assert sorted(weir("list").splitlines()) == [
         "*  (all metrics)  false_alerts_per_week 0.5",
@@ -183,4 +187,7 @@ def test_the_command_sets_lists_and_clears(dynamodb: Any, monkeypatch: pytest.Mo
     assert "no controls are set" in weir("list")
     refused = CliRunner().invoke(app, ["controls", "set", "pump-7", "--minimum", "-1"])
     assert refused.exit_code == 1
-    assert "minimum is the number -1.0; it must be finite" in str(refused.output)
+    assert "--minimum -1; it must be finite" in str(refused.output)
+    said = weir("set", "pmup-7", "--ignore")
+    assert "note: nothing has been heard of pmup-7 yet; is the name right?" in said
+    assert "pmup-7" in weir("list")

@@ -10,6 +10,7 @@ from weir_cli.options import StackName, read_option
 
 if TYPE_CHECKING:
     from weir.storage.control_store import ControlStore
+    from weir_cli.target import Target
 
 _OF_THE_WHOLE = {"ignore", "false_alerts_per_week"}
 
@@ -100,7 +101,7 @@ def put(
     """Set controls; those that are not named here stay as they were."""
     import msgspec
 
-    from weir.controls import DEVICE, control_of
+    from weir.controls import DEVICE, FLEET, control_of
     from weir_cli.console import say
 
     named = {
@@ -118,17 +119,20 @@ def put(
     try:
         control_of(changes)
     except ValueError as error:
-        raise Problem(f"{error}.") from error
+        raise Problem(f"{_in_options(str(error))}.") from error
     if metric is not None and silent_after is not None:
         raise Problem("A metric has no --silent-after: name the device alone, or --fleet.")
     if metric == DEVICE and not changes.keys() <= _OF_THE_WHOLE:
         raise Problem("The device as a whole has no direction and no minimum; it can have "
                       "--ignore and --false-alerts.")  # fmt: skip
-    store = _store(stack_name)
+    target = _target(stack_name)
+    store = _store_of(target)
     own, metrics = store.get(key)
     before = own if metric is None else metrics.get(metric)
     store.put(key, metric, control_of({**msgspec.to_builtins(before or {}), **changes}))
     say("set; in force within a minute")
+    if key != FLEET and not _is_known(target, key):
+        say(f"note: nothing has been heard of {key} yet; is the name right?")
 
 
 @controls.command("clear")
@@ -147,9 +151,42 @@ def clear(
 
 
 def _seconds(span: str) -> float:
+    from weir.controls import LEAST_SILENCE_S, MOST_SILENCE_S
     from weir_cli.timeline import span_ms
 
-    return 0.0 if span == "never" else read_option("--silent-after", span, span_ms) / 1000
+    if span.strip().lower() == "never":
+        return 0.0
+    seconds = read_option("--silent-after", span, span_ms) / 1000
+    if not LEAST_SILENCE_S <= seconds <= MOST_SILENCE_S:
+        least, most = f"{LEAST_SILENCE_S:.0f}s", f"{MOST_SILENCE_S / 86_400:.0f}d"
+        raise Problem(f"--silent-after {span}; it must be never, or from {least} to {most}.")
+    return seconds
+
+
+def _in_options(sentence: str) -> str:
+    """What is wrong with a control's field, in the words of this command's options.
+
+    >>> _in_options("minimum is the number -1; it must be finite")
+    '--minimum -1; it must be finite'
+    """
+    for name, option in (("minimum", "--minimum"), ("false_alerts_per_week", "--false-alerts")):
+        sentence = sentence.replace(f"{name} is the number", option)
+    return sentence
+
+
+def _is_known(target: "Target", device_id: str) -> bool:
+    """Whether there is a checkpoint of the device; True if that may not be asked."""
+    from botocore.exceptions import ClientError
+
+    try:
+        found = target.client("dynamodb").get_item(
+            TableName=target.states_table,
+            Key={"pk": {"S": device_id}},
+            ProjectionExpression="pk",
+        )
+    except ClientError:  # what was set is set: the note is not worth a failure
+        return True
+    return "Item" in found
 
 
 def _key(device: str | None, metric: str | None, *, fleet: bool) -> str:
@@ -173,12 +210,20 @@ def _key(device: str | None, metric: str | None, *, fleet: bool) -> str:
         raise Problem(f"{error.detail}.") from error
 
 
-def _store(stack_name: str | None) -> "ControlStore":
-    from weir.storage.control_store import ControlStore
-    from weir_cli.console import say
+def _target(stack_name: str | None) -> "Target":
     from weir_cli.target import resolve
 
-    target = resolve(stack_name)
+    return resolve(stack_name)
+
+
+def _store(stack_name: str | None) -> "ControlStore":
+    return _store_of(_target(stack_name))
+
+
+def _store_of(target: "Target") -> "ControlStore":
+    from weir.storage.control_store import ControlStore
+    from weir_cli.console import say
+
     return ControlStore(
         target.client("dynamodb"), target.controls_table, lambda key, why: say(f"{key}: {why}")
     )
