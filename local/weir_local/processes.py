@@ -10,6 +10,8 @@ from pathlib import Path
 
 _RECORD = "processes.json"
 _PROC = Path("/proc")
+_GRACE_S = 3.0
+"""What a stack knows is thrown away when it stops: nothing of it is worth a longer wait."""
 
 
 def spawn(argv: Sequence[str], env: Mapping[str, str], log: Path, directory: Path) -> int:
@@ -68,13 +70,18 @@ def stop_group(pid: int, grace: float = 10.0) -> bool:
     return True
 
 
+def any_recorded(directory: Path) -> bool:
+    """Tell whether a process was spawned for `directory` that was not stopped since."""
+    return bool(_read(directory))
+
+
 def stop_recorded(directory: Path) -> bool:
     """Stop every process that was ever spawned for `directory`, the latest first."""
     stopped = False
     for pid, started in reversed(_read(directory)):
         # The system may have given the id of a dead process to a stranger.
         if _started(pid) == started or not is_running(pid):
-            stopped = stop_group(pid) or stopped
+            stopped = stop_group(pid, _GRACE_S) or stopped
     _write(directory, [])
     return stopped
 

@@ -27,7 +27,7 @@ from weir_local.build import BuildError, build, host_architecture
 from weir_local.deploy import DeployError, deploy
 from weir_local.issuer import Issuer
 from weir_local.paths import HOST, REGION, REPOSITORY, stack_directory
-from weir_local.processes import spawn, stop_recorded
+from weir_local.processes import any_recorded, spawn, stop_recorded
 from weir_local.status import FILE, ISSUER_FILE, StackStatus, load_status, save_status
 from weir_local.supplements import supplement
 
@@ -116,7 +116,7 @@ def up(options: StackOptions, say: Say) -> StackStatus:
     with _only_one(directory), _terminable():
         running = load_status(directory)
         if running is not None:
-            say("the local stack already runs")
+            say(f"the local stack already runs: POST {running.api_url}/v1/readings")
             return running
         _clear(directory)
         started = time.monotonic()
@@ -137,6 +137,8 @@ def down(directory: Path | None, say: Say) -> bool:
     if not folder.is_dir():
         return False
     with _only_one(folder):
+        if any_recorded(folder):
+            say("stopping the local stack")
         stopped = stop_recorded(folder)
         _forget(folder)
     say("the local stack is down" if stopped else "no local stack runs")
