@@ -1,6 +1,8 @@
 """Where words go: results on stdout, what happens meanwhile on stderr."""
 
+import shutil
 import sys
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -27,6 +29,15 @@ def put(line: str) -> None:
     """One line of the result, on stdout."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
+
+
+def own_command() -> str:
+    """How this program is typed: its name, or its path where the shell would not find it."""
+    if shutil.which("weir"):
+        return "weir"
+    path = Path(sys.executable).with_name("weir")
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def put_json(document: Any, *, indent: int | None = None) -> None:

@@ -1,6 +1,6 @@
 """What `weir run` sends, and what it says about it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from threading import Event
 from typing import Final
@@ -10,7 +10,7 @@ from weir_cli.alert_watch import Wanted, Watch
 from weir_cli.api_client import Api, Document, api_of
 from weir_cli.batches import Batch, batches
 from weir_cli.browser import console_url
-from weir_cli.console import terminal
+from weir_cli.console import own_command, terminal
 from weir_cli.csv_source import CsvOptions
 from weir_cli.delivery import Totals, interruptible
 from weir_cli.faults import Fault
@@ -39,8 +39,9 @@ _QUIET_SHARE: Final = 0.75
 _SILENT_AFTER_S: Final = 30.0
 _SILENT_READINGS: Final = 3
 """The last pump may miss so many readings before it counts as silent, or for half a minute."""
-_SILENCES: Final = 3
-"""It is silent for so many times as long, once it has sent so many readings."""
+_SILENCES: Final = 2
+"""It is silent for so many times as long, once it has sent so many readings: the alert opens and
+clears within a minute and a half of going on live."""
 _NOT_YET: Final = 1 << 62
 _LATE_READINGS: Final = 5
 """So many readings after a fault's end an alert still counts as its: a drift shows at its end."""
@@ -95,17 +96,23 @@ def show(options: DemoOptions, status: StackStatus, stop: Event) -> None:
         api_of(of_status(status)) as api,
         viewing(terminal()) as view,
     ):
-        view.say(f"API: POST {status.api_url}/v1/readings")
         view.say(f"a key for all devices here: {status.device_key}")
-        view.say("elsewhere: weir alerts --follow, weir tail DEVICE, weir devices, weir audit")
-        view.say(f"console: {console_url(status.api_url, status.operator_token)}")
         fleet = None
+
+        def before_live() -> None:
+            weir = own_command()
+            view.say(f"in another terminal: {weir} alerts --follow, {weir} tail DEVICE, "
+                     f"{weir} devices, {weir} audit")  # fmt: skip
+            view.say(f"open the console in a browser (`{weir} console` does, too):")
+            view.say(console_url(status.api_url, status.operator_token))
+
         if options.data is not None:
+            before_live()
             items = _file(options.data, view)
         else:
             fleet = _fleet(options)
             _expect_silence(api, fleet, options)
-            items = _simulated(fleet, options, view, stop)
+            items = _simulated(fleet, options, view, stop, before_live)
         performance = Show(
             door=FrontDoor(status.api_url, status.device_key),
             items=items,
@@ -159,7 +166,11 @@ def _expect_silence(api: Api, fleet: Fleet, options: DemoOptions) -> None:
 
 
 def _simulated(
-    fleet: Fleet, options: DemoOptions, view: View, stop: Event
+    fleet: Fleet,
+    options: DemoOptions,
+    view: View,
+    stop: Event,
+    before_live: Callable[[], None],
 ) -> Iterable[Batch | Unreadable]:
     pumps = options.pumps if options.newcomer is None else options.newcomer
     view.say(
@@ -168,6 +179,7 @@ def _simulated(
     )
 
     def on_live() -> None:
+        before_live()
         view.say(
             f"going on live: {options.pumps} pumps, a reading each every "
             f"{options.interval_ms / 1000:g} s, a fault a minute; Ctrl-C ends it"

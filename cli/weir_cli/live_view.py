@@ -14,7 +14,7 @@ from weir_cli.api_client import Document
 from weir_cli.console import put, say
 from weir_cli.delivery import Totals
 
-_PLAIN_EVERY_S: Final = 10.0
+_PLAIN_EVERY_S: Final = 30.0
 _SHOWN: Final = 15
 
 type Changed = Sequence[tuple[Document | None, Document]]
@@ -39,18 +39,20 @@ class PlainView:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._said_at = clock()
+        self._counts = counts(Totals(), 0, 0)
 
     def say(self, line: str) -> None:
         """A step, in a line."""
         say(line)
 
     def show(self, totals: Totals, changed: Changed, open_alerts: int, seen: int) -> None:
-        """Each changed alert, and now and then the counts."""
+        """Each changed alert, and now and then the counts, if they are others than before."""
         for before, alert in changed:
             put(alert_view.line(alert, alert_view.news(before, alert)))
-        if self._clock() - self._said_at >= _PLAIN_EVERY_S:
-            self._said_at = self._clock()
-            say(counts(totals, open_alerts, seen))
+        now = counts(totals, open_alerts, seen)
+        if now != self._counts and self._clock() - self._said_at >= _PLAIN_EVERY_S:
+            self._said_at, self._counts = self._clock(), now
+            say(now)
 
 
 class LiveView:

@@ -2,6 +2,7 @@
 
 import sys
 import webbrowser
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -9,6 +10,7 @@ from typer.testing import CliRunner
 from tests.targets import a_target
 from weir_cli import browser, target
 from weir_cli.browser import console_url, may_open, show_console
+from weir_cli.console import own_command
 from weir_cli.main import app
 
 
@@ -55,3 +57,19 @@ def test_the_command_prints_the_url(
     assert not sys.stdout.isatty()
     result = CliRunner().invoke(app, ["console"])
     assert (result.exit_code, result.stdout) == (0, expected)
+
+
+def test_a_command_is_named_as_it_can_be_typed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / ".venv" / "bin" / "weir"
+    program.parent.mkdir(parents=True)
+    program.write_text("")
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program.with_name("python")))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert own_command() == str(program)
+    monkeypatch.chdir(tmp_path)
+    assert own_command() == ".venv/bin/weir"
+    monkeypatch.setenv("PATH", str(program.parent))
+    assert own_command() == "weir"
