@@ -7,20 +7,35 @@ import pytest
 from benchmarks.alerts.told import Ears
 
 from tests.e2e.stack import Stack
+from tests.receiver import Receiver
 from weir_local.control import Control
 from weir_local.paths import REPOSITORY
 from weir_local.stack import StackOptions, down, up
 
 
 @pytest.fixture(scope="session")
-def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def receiver() -> Iterator[Receiver]:
+    """What the stack's webhook posts to."""
+    made = Receiver()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def deployed(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) -> Iterator[Stack]:
     if not (REPOSITORY / ".tools" / "emulator").exists():
         pytest.skip("the emulator is not installed: `make setup` installs it")
     directory: Path = tmp_path_factory.mktemp("stack")
     # With the functions' own rights enforced: whatever passes here passes with least privilege.
     # Breakable costs a hop each call, and lets faults strike at every one of them.
     # The watchdog looks when a test says so: the devices of the others fall silent as they end.
-    options = StackOptions(directory=directory, auth=True, breakable=True, watchdog=False)
+    options = StackOptions(
+        directory=directory,
+        parameters={"WebhookUrl": receiver.url},
+        auth=True,
+        breakable=True,
+        watchdog=False,
+    )
     status = up(options, print)
     try:
         with Control(status.control_url) as control:

@@ -1,10 +1,8 @@
 """The webhook against a receiver on this machine: signed, bounded, posted again as it may be."""
 
 import json
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -13,59 +11,13 @@ from moto import mock_aws
 from tests.fakes.notices import START, an_alert
 from tests.integration import notice_stack
 from tests.integration.notice_stack import Stack, record
+from tests.receiver import Receiver
 from tests.unit.test_notifications_docs import snippet
 from weir.notices.hooks import signature
 from weir.notices.ports import NotTaken, Refused
 from weir.storage.message_webhook import Webhook, WebhookSecret
 
 SECRET = "0123456789abcdef" * 4
-
-
-class Receiver:
-    """A server that notes what it gets and answers as it is told, 204 in the end."""
-
-    def __init__(self) -> None:
-        self.requests: list[tuple[str, dict[str, str], bytes]] = []
-        self.answers: list[int] = []
-        self.slow = threading.Event()
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                outer.requests.append((self.path, dict(self.headers), body))
-                outer.answer(self)
-
-            def log_request(self, *_: Any) -> None:
-                return
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
-        self.thread.start()
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/hook?team=a"
-
-    def answer(self, handler: BaseHTTPRequestHandler) -> None:
-        status = self.answers.pop(0) if self.answers else 204
-        if status == 0:  # a byte now and then
-            for sign in b"HTTP/1.1 200 OK\r\n" * 100:
-                try:
-                    handler.wfile.write(bytes([sign]))
-                except OSError:
-                    return
-                if self.slow.wait(0.05):
-                    return
-        handler.send_response(status)
-        if status == 302:
-            handler.send_header("Location", "/elsewhere")
-        handler.send_header("Content-Length", "0" if status == 204 else "100000000")
-        handler.end_headers()
-
-    def close(self) -> None:
-        self.slow.set()
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
 
 
 @pytest.fixture
