@@ -233,9 +233,9 @@ def test_the_latest_values_have_an_etag_that_any_chunk_changes(world: World) -> 
 
 def test_the_overview_counts_devices_alerts_and_readings(world: World) -> None:
     hour = now() // HOUR * HOUR
-    world.device("a", Heard(T0, 30, 10.0, pace=5.0))
-    world.device("b", Heard(T0, 30, 2.0, pace=1.0))
-    world.device("c", Heard(T0, 30, 1.0, pace=1.0), silent_since=T0)
+    world.device("a", Heard(now(), 30, 10.0, pace=5.0))
+    world.device("b", Heard(now(), 30, 2.0, pace=1.0))
+    world.device("c", Heard(now(), 30, 1.0, pace=1.0), silent_since=T0)
     world.device("d")
     world.alert("a", hour, score=0.85)
     world.alert("a", hour - HOUR, "heat", score=0.6)
@@ -253,6 +253,18 @@ def test_the_overview_counts_devices_alerts_and_readings(world: World) -> None:
     }
     assert found["readings_per_second"] == 1.0
     assert found["truncated"] is False
+
+
+def test_a_device_counts_for_the_rate_until_its_next_checkpoint_is_overdue(world: World) -> None:
+    # One reading every 10 s: a checkpoint every 640 s.
+    world.device("slow", Heard(now() - 600_000, 30, 10.0, pace=1.0))
+    world.device("gone", Heard(now() - 700_000, 30, 10.0, pace=1.0))
+    # 1,000 readings every 50 ms: what was loaded in bulk, and ended just now.
+    world.device("bulk", Heard(now() - 11_000, 30, 0.05, pace=1000.0))
+    world.device("young", Heard(now(), 19, 10.0, pace=1.0))
+    assert world.get(OVERVIEW)["readings_per_second"] == 0.1
+    cadences = {it["device_id"]: it["cadence_s"] for it in world.get(LIST)["devices"]}
+    assert cadences == {"slow": 10.0, "gone": 10.0, "bulk": 0.05, "young": None}
 
 
 def test_the_overview_reads_no_more_than_every_few_seconds(

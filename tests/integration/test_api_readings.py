@@ -282,7 +282,7 @@ def test_a_chunk_that_cannot_be_read_costs_no_other(world: World) -> None:
 @pytest.mark.parametrize(
     ("query", "detail"),
     [
-        (between(T0, T0), "from is not before to; it must be"),
+        (between(T0, T0), "from lies after to, or at it; it must lie before"),
         (between(T0, T0 + 367 * DAY), "from lies more than 366 days before to"),
         (between(T0, T0 + 1, limit="0"), "limit is 0; it must be a whole number from 1 to 10000"),
         (between(T0, T0 + 1, buckets="2001"), "buckets is 2001; it must be a whole number from 1"),
@@ -373,11 +373,11 @@ def test_of_a_range_that_is_too_long_the_end_is_shown(
 @pytest.mark.parametrize(
     ("query", "detail"),
     [
-        (between(T0, T0 + 1), "metric is not given; it must be"),
+        (between(T0, T0 + 1), "metric is missing; name one: ?metric=flow"),
         ("metric=a&metric=b", "metric stands in the query more than once; it may once"),
         (between(T0, T0 + 1, metric="*"), "metric is *, a string of 1 characters; it must be"),
         (between(T0, T0 + 1, metric="a", cursor="x"), "the query has a parameter cursor"),
-        (between(T0 + 1, T0, metric="a"), "from is not before to; it must be"),
+        (between(T0 + 1, T0, metric="a"), "from lies after to, or at it; it must lie before"),
     ],
 )
 def test_what_breaks_a_rule_of_a_band_is_named(world: World, query: object, detail: str) -> None:

@@ -35,7 +35,7 @@ def expected(readings: ReadingRange, call: Call) -> Outcome:
     asked = span(query, call)
     metric = query.metric()
     if metric is None:
-        raise InvalidField("metric is not given; it must be")
+        raise InvalidField("metric is missing; name one: ?metric=flow")
     buckets = query.whole("buckets", 1, MAX_BUCKETS, BUCKETS)
     documents, truncated = _read(readings, call, asked, metric)
     times, values = values_of(documents, metric)

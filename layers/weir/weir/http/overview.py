@@ -26,6 +26,7 @@ def overview(fleet: Fleet, call: Call) -> Outcome:
     states = Counter(state_of(it, opened.of(it.device_id)) for it in everyone.devices)
     severities = Counter(alert.severity for alert in opened.alerts)
     hours = Counter(_hour(alert) for alert in (*opened.alerts, *cleared))
+    rate = sum(it.readings_per_second(call.now) for it in everyone.devices)
     document = {
         "at": format_ts(call.now),
         "devices": {
@@ -41,7 +42,7 @@ def overview(fleet: Fleet, call: Call) -> Outcome:
                 for hour in range(since, this_hour + 1, _HOUR_MS)
             ],
         },
-        "readings_per_second": round(sum(it.readings_per_second for it in everyone.devices), 3),
+        "readings_per_second": round(rate, 3),
         "truncated": everyone.truncated or opened.truncated or more_cleared,
     }
     return Outcome(200, document)

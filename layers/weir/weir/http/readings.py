@@ -59,7 +59,7 @@ def span(query: Query, call: Call) -> Span:
     end = call.now if end is None else end
     start = max(0, end - DEFAULT_RANGE_MS) if start is None else start
     if not start < end:
-        raise InvalidField("from is not before to; it must be")
+        raise InvalidField("from lies after to, or at it; it must lie before")
     if end - start > MAX_RANGE_MS:
         raise InvalidField("from lies more than 366 days before to; it may lie so far")
     at = start if place is None else place_in_time(place, start, end - 1)

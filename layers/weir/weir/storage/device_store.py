@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from weir.scoring.hearing import Heard
+from weir.scoring.hearing import LEAST_GAPS, Heard
 from weir.shards import SHARDS
 from weir.storage.retry import Deadline
 
@@ -23,6 +23,10 @@ _ATTRIBUTES: Final = "pk, watermark, scored, heard, silent_since"
 _BEFORE_ALL: Final = " "
 _AFTER_ALL: Final = "\x7f"
 """Sort before and after every character of a device id."""
+
+_MISSED: Final = 4.0
+_LATE_S: Final = 10.0
+"""A device goes on sending until so many arrivals, and so long besides, have not come."""
 
 type _Item = dict[str, Any]
 
@@ -48,12 +52,19 @@ class Device(msgspec.Struct, frozen=True, gc=False):
     @property
     def cadence_s(self) -> float | None:
         """How many seconds apart it is heard, usually; None while that is not known."""
-        return self.heard.mean_s if self.heard.gaps and self.heard.mean_s > 0.0 else None
+        known = self.heard.gaps >= LEAST_GAPS and self.heard.mean_s > 0.0
+        return self.heard.mean_s if known else None
 
-    @property
-    def readings_per_second(self) -> float:
-        """Readings a second of its fastest metric; 0 while that is not known, or it is silent."""
+    def readings_per_second(self, now: int) -> float:
+        """Readings a second of its fastest metric at `now` (epoch ms).
+
+        0 while that is not known, and of a device that goes on no more: by when the next checkpoint
+        was to come, it was not heard.
+        """
         if self.silent_since is not None or not self.cadence_s:
+            return 0.0
+        due_s = self.heard.lease_s() + _MISSED * self.cadence_s + _LATE_S
+        if now - self.heard.last > 1000.0 * due_s:
             return 0.0
         return (self.heard.pace or 1.0) / self.cadence_s
 
