@@ -149,6 +149,34 @@ def test_a_rhythm_is_learned_and_a_day_without_it_is_found() -> None:
     assert max(fold(values)[12 * DAY : 13 * DAY]) >= ALERT
 
 
+def first_day(seed: int) -> list[float]:
+    """A reading a minute of a load that rises by day and falls by night, from midnight on."""
+    return [
+        20.0 + 8.0 * math.sin(2 * math.pi * (at / 1440 - 0.3)) + jitter
+        for at, jitter in enumerate(noise(1440, seed, 0.4))
+    ]
+
+
+def test_the_first_day_of_a_rhythm_opens_no_alerts() -> None:
+    minutes = [60_000 * at for at in range(1440)]
+    for seed in range(10):
+        folded = DETECTOR.fold(DETECTOR.initial(), minutes, first_day(seed))
+        assert max(folded.weekly) < ALERT
+
+
+def test_a_jump_on_the_first_day_is_as_much_of_an_alert_as_on_others() -> None:
+    minutes = [60_000 * at for at in range(1440)]
+    bold = UnivariateDetector(young_caution=1.0)
+    found = [0, 0]
+    for seed in range(10):
+        values = first_day(seed)
+        values[1200] += 12.0
+        for at, detector in enumerate((DETECTOR, bold)):
+            weekly = detector.fold(detector.initial(), minutes, values).weekly[1200]
+            found[at] += weekly >= ALERT
+    assert found[0] == found[1] > 0
+
+
 def test_a_spike_is_found_and_explained_with_what_was_expected() -> None:
     values = noise(3000)
     state = DETECTOR.fold(DETECTOR.initial(), times(3000), values).state

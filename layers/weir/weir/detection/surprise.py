@@ -54,17 +54,21 @@ def score_of(surprise: float) -> float:
     return of_rarity(_RARITY + _RISE * sqrt(surprise) - _NOMINAL)
 
 
-def weekly_score_of(found: float, limit: float, excess: float, interval: float) -> float:
+def weekly_score_of(
+    found: float, limit: float, excess: float, interval: float, caution: float = 1.0
+) -> float:
     """The score of what was `found`, of a metric with a value every `interval` ms (0: unknown).
 
     `found` is a surprise, with the `limit` `GREAT`, or the evidence of one channel, with `STRONG`.
-    `excess` is what such have in excess of the limit in the mean.
+    `excess` is what such have in excess of the limit in the mean. With `caution`, it is taken to be
+    so much less rare.
     """
     beyond = found - limit
     if beyond > 0.0:
         rarity = _GREAT_RARITY + log10(1.0 + _SHAPE * beyond / excess) / _SHAPE
     else:
         rarity = _GREAT_RARITY * found / limit
+    rarity /= caution
     if interval <= 0.0:
         return of_rarity(rarity - _NOMINAL)
     return of_rarity(rarity - log10(WEEK_MS / max(interval, _LEAST_INTERVAL)))

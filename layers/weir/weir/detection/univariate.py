@@ -57,6 +57,7 @@ _LARGEST: Final = 1e290
 _TINY: Final = 1e-300
 _NOMINAL_MS: Final = 300_000.0
 """The rates of the rhythm are for values this far apart; closer ones each count for less."""
+_A_DAY_AND_A_HALF_MS: Final = 36 * 3_600_000
 _WEEKDAY_PRIOR: Final = 300
 _INTERVAL_RATE: Final = 0.5
 _GAP: Final = 20.0
@@ -133,6 +134,9 @@ class UnivariateDetector(msgspec.Struct, frozen=True):
     sure: int = 600
     sure_blocks: int = 60
     """After so many, the evidence of one channel alone is believed by alerts."""
+    young_caution: float = 2.0
+    """In the first day and a half, what does not come as a jump has to be so much rarer, in
+    logarithms, for an alert: a level that moves away may be the rhythm of a day not yet known."""
     slow_values: int = 150
     fast_values: int = 45
     """The memory of the means, in values; that of the fast one is the shorter."""
@@ -193,6 +197,7 @@ class UnivariateDetector(msgspec.Struct, frozen=True):
         slow_rate, fast_rate = 1.0 / slow_values, 1.0 / fast_values
         midnight = next_midnight = day = 0
         filling = n % block
+        caution = self._caution(n, interval)
         first = n + 1
         heard = n - age
         gap = _GAP * interval or inf
@@ -273,7 +278,7 @@ class UnivariateDetector(msgspec.Struct, frozen=True):
             trend = fast - slow
             sum_value += value
             sum_rhythm += rhythm
-            evidence = strongest = 0.0
+            evidence = strongest = sudden = 0.0
             if tails[3] <= rhythm <= tails[1]:
                 sum_0 += abs(rhythm)
             else:
@@ -294,6 +299,7 @@ class UnivariateDetector(msgspec.Struct, frozen=True):
             else:
                 found, distance = peak(tails, 2, from_fast, n, seen)
                 evidence += found
+                sudden = found
                 if found > strongest:
                     strongest = found
                 sum_2 += distance
@@ -334,6 +340,7 @@ class UnivariateDetector(msgspec.Struct, frozen=True):
                 gap = _GAP * interval or inf
                 weight = interval / _NOMINAL_MS if 0.0 < interval < _NOMINAL_MS else 1.0
                 hour_rate, weekday_rate = self.hour_rate * weight, self.weekday_rate * weight
+                caution = self._caution(n, interval)
                 mean = sum_value / block
                 low, high = around(profile, visits, hour)
                 habit = mean - offset
@@ -375,9 +382,11 @@ class UnivariateDetector(msgspec.Struct, frozen=True):
                 keep = 1.0 - self.evidence_rate
                 evidence_sum = coarse(evidence_sum * keep + evidence)
                 evidence_weight = coarse(evidence_weight * keep + 1.0)
-                level = weekly_score_of(surprise, GREAT, excess, interval)
+                # A jump moves the other four channels too, by as much if nothing ever moved before.
+                careful = 1.0 if 6.0 * sudden >= evidence else caution
+                level = weekly_score_of(surprise, GREAT, excess, interval, careful)
                 if strongest > STRONG:
-                    alone = weekly_score_of(strongest, STRONG, strong_excess, interval)
+                    alone = weekly_score_of(strongest, STRONG, strong_excess, interval, careful)
                     if alone > level:
                         level = alone
                     strong_excess, strong = learn_excess(strong_excess, strong, strongest - STRONG)
@@ -421,6 +430,12 @@ class UnivariateDetector(msgspec.Struct, frozen=True):
             scores,
             weekly,
         )
+
+    def _caution(self, n: int, interval: float) -> float:
+        """How much rarer an alert has to be after `n` values; the same throughout a block."""
+        blocks = n // self.block
+        known = blocks * self.block * interval >= _A_DAY_AND_A_HALF_MS
+        return 1.0 if known else self.young_caution
 
     def _learn(self, tails: list[float], distances: Sequence[float], n: int) -> None:
         """Learn what a block of values showed of the scales of the channels."""
