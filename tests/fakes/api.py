@@ -28,6 +28,7 @@ def an_alert(metric: str = "flow", onset: int = T, **named: Any) -> dict[str, An
         "onset": format_ts(onset),
         "last_seen": format_ts(onset),
         "ended_at": None,
+        "reopened_at": None,
         "peak_at": format_ts(onset),
         "score": 0.75,
         "peak": 0.75,

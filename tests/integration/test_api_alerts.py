@@ -87,6 +87,7 @@ def test_an_alert_is_shown_as_it_is(world: World) -> None:
         "onset": "2026-01-01T00:00:00.000Z",
         "last_seen": "2026-01-01T00:00:00.000Z",
         "ended_at": "2026-01-01T00:01:00.000Z",
+        "reopened_at": None,
         "peak_at": "2026-01-01T00:00:00.000Z",
         "score": 0.95,
         "peak": 0.95,

@@ -25,7 +25,8 @@ def cleared(minute: int, peak: float = MINOR, count: int = 4) -> Cleared:
 
 
 def reopened(minute: int, peak: float = MINOR, count: int = 5) -> Reopened:
-    return Reopened("flow", ONSET, minute * MINUTE, peak, minute * MINUTE, count, "once more")
+    at, because = minute * MINUTE, f"{minute}, expected 70 to 74"
+    return Reopened("flow", ONSET, at, peak, at, count, because, minute, 72.0, 70.0, 74.0)
 
 
 def withdrawn(minute: int) -> Withdrawn:

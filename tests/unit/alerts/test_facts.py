@@ -72,7 +72,32 @@ def test_an_alert_that_reopens_is_open_as_if_it_had_not_ended() -> None:
     assert (alert.state, alert.ended_at, alert.severity) == ("OPEN", None, "major")
     assert (alert.last_seen, alert.count) == (40 * MINUTE, 5)
     entry = alert.history[-1]
-    assert (entry.kind, entry.at, entry.note) == ("reopened", 40 * MINUTE, "once more")
+    assert (entry.kind, entry.at, entry.note) == (
+        "reopened",
+        40 * MINUTE,
+        "40, expected 70 to 74",
+    )
+
+
+def test_an_alert_that_reopens_says_why_and_since_when() -> None:
+    alert = told((1, (opened(), cleared(30))), (2, (reopened(40, MAJOR),)))
+    assert (alert.because, alert.value, alert.score) == ("40, expected 70 to 74", 40.0, MINOR)
+    assert alert.reopened_at == 40 * MINUTE
+    again = told((2, (followed(41), cleared(50))), alert=alert)
+    assert (again.because, again.reopened_at) == ("40, expected 70 to 74", None)
+
+
+@pytest.mark.parametrize("length", range(1, len(COURSE) + 1))
+def test_a_newer_checkpoint_says_why_as_if_it_were_the_first(length: int) -> None:
+    alert = told((3, COURSE[:length]), (5, COURSE))
+    assert (alert.because, alert.value) == ("40, expected 70 to 74", 40.0)
+
+
+def test_an_alert_that_did_not_end_after_all_keeps_why_it_opened() -> None:
+    back = Reopened("flow", ONSET, 40 * MINUTE, MINOR, ONSET, 5)
+    alert = told((1, (opened(), cleared(30))), (2, (back,)))
+    assert (alert.because, alert.value) == ("93.1, expected 70 to 74", 93.1)
+    assert alert.reopened_at == 40 * MINUTE
 
 
 def test_facts_of_an_alert_that_nobody_opened_are_nobodys() -> None:

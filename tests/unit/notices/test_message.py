@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes.notices import START, an_alert, some_notices
+from weir.alerts.alarm import Cleared, Fact, Reopened
 from weir.alerts.lifecycle import silence_cleared, silence_opened, tell
 from weir.notices.message import MAX_LISTED_BYTES, MAX_SUBJECT, digest, single
 from weir.notices.notice import Notice, notices_of
@@ -135,3 +136,19 @@ def test_however_many_and_long_the_ids_a_digest_fits_a_message() -> None:
     bodies = msgspec.json.encode({"default": message.document, "email": message.text})
     devices = msgspec.json.encode(message.attributes["device_id"])
     assert len(bodies) + len(devices) < MOST_BYTES
+
+
+def test_the_message_of_an_alert_that_opened_again_says_why_it_did_once() -> None:
+    alert = an_alert()
+    end, at, count = alert.onset + 60_000, alert.onset + 90_000, 5
+    because = "12, expected 70 to 76"
+    facts: list[Fact] = [
+        Cleared("flow", alert.onset, end, 0.95, alert.onset),
+        Reopened("flow", alert.onset, at, 0.95, at, count, because, 12.0, 73.0, 70.0, 76.0),
+    ]
+    after = tell(alert, alert.device_id, facts, 2)
+    assert after is not None
+    text = single(notices_of(alert, after)[-1]).text
+    assert "alert reopened" in text
+    assert "  Came      12\n  Expected  73 (70 to 76)\n  Because   12, expected 70 to 76\n" in text
+    assert text.count(because) == 1

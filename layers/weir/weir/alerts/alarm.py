@@ -111,7 +111,11 @@ class Cleared(msgspec.Struct, frozen=True, gc=False, tag=True):
 
 
 class Reopened(msgspec.Struct, frozen=True, gc=False, tag=True):
-    """At `at` the anomaly that had ended went on again, within the quiet period."""
+    """At `at` the anomaly that had ended went on again, within the quiet period.
+
+    The rest is as in `Opened`, of the reading that brought it back; without `because` there was
+    none, and it had not ended after all.
+    """
 
     metric: str
     onset: int
@@ -120,6 +124,10 @@ class Reopened(msgspec.Struct, frozen=True, gc=False, tag=True):
     peak_ts: int
     count: int
     because: str = ""
+    value: float | None = None
+    expected: float | None = None
+    low: float | None = None
+    high: float | None = None
 
 
 class Withdrawn(msgspec.Struct, frozen=True, gc=False, tag=True):
@@ -162,9 +170,21 @@ def follow(
     return followed, None
 
 
-def again(alarm: Alarm, metric: str, ts: int, score: float, because: str) -> tuple[Alarm, Reopened]:
-    """Let an alarm that ended go on again with a reading of this score."""
-    count = alarm.count + 1
+def again(alarm: Alarm, opened: Opened) -> tuple[Alarm, Reopened]:
+    """Let an alarm that ended go on again with what would otherwise have opened another."""
+    ts, score, count = opened.onset, opened.score, alarm.count + 1
     peak, peak_ts = (score, ts) if score > alarm.peak else (alarm.peak, alarm.peak_ts)
     reopened = Alarm(alarm.onset, peak, peak_ts, last_seen=ts, count=count)
-    return reopened, Reopened(metric, alarm.onset, ts, peak, peak_ts, count, because)
+    return reopened, Reopened(
+        opened.metric,
+        alarm.onset,
+        ts,
+        peak,
+        peak_ts,
+        count,
+        opened.because,
+        opened.value,
+        opened.expected,
+        opened.low,
+        opened.high,
+    )

@@ -139,6 +139,9 @@ class Alert(msgspec.Struct, frozen=True):
     `acknowledged`, quiet until `snoozed_until`, and their `feedback`. Both are one state in alarm
     standards (ISA-18.2, OPC UA part 9): an alert that cleared unacknowledged still wants eyes.
 
+    `score` is of the reading that opened it; `because`, `value` and what was expected are of the
+    one that opened it, or opened it again last.
+
     `revision` rises with every write, and every write names the one that it replaces. `basis` is
     the version of the checkpoint from which the readings were scored: facts from an older one are
     out of date.
@@ -187,6 +190,14 @@ class Alert(msgspec.Struct, frozen=True):
     def kind(self) -> Kind:
         """Whether readings are off, or missing."""
         return self.key.kind
+
+    @property
+    def reopened_at(self) -> int | None:
+        """When it opened again, if it did and is open: the time of the newest such transition."""
+        if not self.is_open:
+            return None
+        times = (entry.at for entry in reversed(self.history) if entry.kind == "reopened")
+        return next(times, None)
 
     @property
     def is_open(self) -> bool:

@@ -90,9 +90,12 @@ def _is_news(alert: Alert, fact: Fact) -> bool:
 def _told_anew(alert: Alert, facts: Sequence[Fact]) -> Alert:
     first, told_to = facts[0], _told_to(alert)
     if isinstance(first, Opened):
-        alert = _explained(alert, first)
+        alert = replace(_explained(alert, first), score=first.score)
     news = list(dropwhile(lambda fact: fact.at <= told_to, facts))
     past = facts[: len(facts) - len(news)]
+    for fact in past:
+        if isinstance(fact, Reopened):
+            alert = _explained(alert, fact)
     for fact in (*past[-1:], *news):
         alert = _after(alert, fact)
     return alert
@@ -118,10 +121,12 @@ def _opened(device_id: str, fact: Opened, basis: int, kind: Kind) -> Alert:
     return _with(_explained(bare, fact), "opened", fact.onset)
 
 
-def _explained(alert: Alert, fact: Opened) -> Alert:
+def _explained(alert: Alert, fact: Opened | Reopened) -> Alert:
+    """The alert with the newest telling of what came and what was expected, where there is one."""
+    if not fact.because and isinstance(fact, Reopened):
+        return alert
     return replace(
         alert,
-        score=fact.score,
         because=fact.because[:MAX_NOTE],
         value=fact.value,
         expected=fact.expected,
@@ -141,7 +146,7 @@ def _after(alert: Alert, fact: Fact) -> Alert:
             return _going_on(alert, course, fact.at)
         case Reopened():
             course = _on_course(alert, fact.peak, fact.peak_ts, fact.at, fact.count)
-            return _going_on(alert, course, fact.at, fact.because)
+            return _going_on(alert, _explained(course, fact), fact.at, fact.because)
         case Cleared():
             course = _on_course(alert, fact.peak, fact.peak_ts, fact.last_seen, fact.count)
             return _cleared(alert, course, fact.ended_at)

@@ -199,6 +199,7 @@ def shown(alert: Alert) -> dict[str, Any]:
         "onset": format_ts(alert.onset),
         "last_seen": format_ts(alert.last_seen),
         "ended_at": _time(alert.ended_at),
+        "reopened_at": _time(alert.reopened_at),
         "peak_at": format_ts(alert.peak_ts),
         "score": alert.score,
         "peak": alert.peak,

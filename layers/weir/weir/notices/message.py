@@ -153,7 +153,7 @@ def _text(notice: Notice) -> str:
         ("Ended", _moment(notice.ended_at) if notice.ended_at else "not yet"),
         ("Readings", f"{notice.count} out of the usual" if notice.alert_kind == "anomaly" else ""),
         ("Happened", _moment(notice.at)),
-        ("Note", notice.note),
+        ("Note", "" if notice.note == notice.because else notice.note),
         ("Seen", "acknowledged" if notice.acknowledged else ""),
         ("Alert", notice.alert_id),
         ("Notice", notice.notice_id),

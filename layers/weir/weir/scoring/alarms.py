@@ -159,7 +159,7 @@ def _begin(alarm: Alarm | None, opened: Opened, quiet_until: int, happened: list
     """
     ts = opened.onset
     if alarm is not None and alarm.returns_at(ts) and alarm.onset > quiet_until:
-        begun, fact = again(alarm, opened.metric, ts, opened.score, opened.because)
+        begun, fact = again(alarm, opened)
         happened.append(fact)
         return begun
     if ts > quiet_until:

@@ -92,5 +92,6 @@ def _brief(fact: Fact) -> Fact:
     if isinstance(fact, Opened):
         return Followed(fact.metric, fact.onset, fact.onset, fact.score, fact.onset, 1)
     if isinstance(fact, Reopened):
-        return msgspec.structs.replace(fact, because="")
+        bare = {"value": None, "expected": None, "low": None, "high": None}
+        return msgspec.structs.replace(fact, because="", **bare)
     return fact
