@@ -18,7 +18,8 @@ SIZES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.fixture(scope="session")
+# Not for the whole run: playwright keeps an event loop going, and other tests start their own.
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     try:
         with chromium() as started:

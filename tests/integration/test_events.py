@@ -16,6 +16,7 @@ from moto import mock_aws
 from tests.contract import check_answer
 from tests.handlers import ENVIRONMENT, Context, load_handler
 from tests.integration.test_api import API
+from tests.integration.test_api_events import READ
 from tests.integration.test_door_events import AUTHORIZE, RESPILL
 from tests.integration.test_notify_events import NOTIFY
 from tests.integration.test_watchdog import WATCHDOG
@@ -187,7 +188,7 @@ def lake(session: boto3.Session, dynamodb: Any) -> Any:
 
 def test_every_event_has_an_outcome_and_every_outcome_an_event() -> None:
     declared = {
-        "api": set(API),
+        "api": {*API, *READ},
         "authorize": set(AUTHORIZE),
         "ingest": set(INGEST),
         "notify": set(NOTIFY),
