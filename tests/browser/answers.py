@@ -59,7 +59,7 @@ def device(world: World, found: Device, now: int, *, whole: bool = False) -> dic
         "state": "silent" if silent else "alerting" if opened else "reporting",
         "last_reading": when(last),
         "last_heard": when(last),
-        "cadence_s": found.cadence / 1000,
+        "cadence_s": found.cadence / 1000 if found.is_learned else None,
         "scored": scored,
         "open_alerts": len(opened),
         "worst_severity": None if worst is None else SEVERITIES[worst],

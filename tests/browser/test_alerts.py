@@ -2,13 +2,15 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.fake_api import FakeApi
-from tests.browser.world import MINUTE, World
+from tests.browser.world import MINUTE, Departure, World
 
+BERLIN = ZoneInfo("Europe/Berlin")
 FLOW = "pump-3, flow"
 
 
@@ -35,7 +37,12 @@ def test_open_alerts_are_listed_with_what_they_are(alerts: Page) -> None:
     expect(first).to_contain_text("Not acknowledged")
     expect(row(alerts, "pump-9")).to_contain_text("Silent")
     expect(row(alerts, "pump-11")).to_contain_text("Acknowledged")
-    expect(row(alerts, "pump-12")).to_contain_text("Until ")
+    expect(row(alerts, "pump-12")).to_contain_text("Snoozed until ")
+    alerts.get_by_label("State").select_option("all")
+    for device, style in (("pump-3", "primary"), ("pump-1", ""), ("pump-8", "")):
+        buttons = row(alerts, device).get_by_role("button", name="Acknowledge")
+        for button in buttons.all():
+            assert (button.get_attribute("class") or "") == style, "what cleared wants less"
 
 
 def test_alerts_can_be_sifted_and_the_address_says_how(alerts: Page) -> None:
@@ -89,7 +96,7 @@ def test_an_alert_is_snoozed_for_a_time(
     dialog = alerts.get_by_role("dialog", name=f"Snooze {FLOW}")
     dialog.get_by_role("radio", name=choice).check()
     dialog.get_by_role("button", name="Snooze", exact=True).click()
-    expect(row(alerts, "pump-3")).to_contain_text("Until ")
+    expect(row(alerts, "pump-3")).to_contain_text("Snoozed until ")
     snoozed = next(one for one in world.alerts.values() if one.peak == 0.97)
     assert snoozed.snoozed_until is not None
     assert 0 <= snoozed.snoozed_until - now - minutes * MINUTE < MINUTE
@@ -105,7 +112,7 @@ def test_an_alert_is_snoozed_until_a_time_and_woken(alerts: Page, world: World) 
     end = datetime.now(UTC) + timedelta(days=2)
     until.fill(end.strftime("%Y-%m-%dT12:00"))
     dialog.get_by_role("button", name="Snooze", exact=True).click()
-    expect(row(alerts, "pump-3")).to_contain_text("Until ")
+    expect(row(alerts, "pump-3")).to_contain_text("Snoozed until ")
     woken = alerts.get_by_role("button", name=f"Snoozed {FLOW}")
     woken.click()
     alerts.get_by_role("button", name="End the snooze").click()
@@ -121,7 +128,7 @@ def test_feedback_is_given_with_a_note(alerts: Page, world: World, verdict: str)
     dialog.get_by_role("radio", name=verdict.capitalize()).check()
     dialog.get_by_label("Note").fill("seen at the site")
     dialog.get_by_role("button", name="Save").click()
-    expect(row(alerts, "pump-3")).to_contain_text(f"Said to be {verdict}")
+    expect(row(alerts, "pump-3")).to_contain_text(f"Feedback: {verdict}")
     said = next(one for one in world.alerts.values() if one.peak == 0.97).feedback
     assert said is not None
     assert (said.verdict, said.note, said.by) == (verdict, "seen at the site", "ada")
@@ -240,6 +247,37 @@ def test_an_alert_is_acknowledged_with_a_note_on_its_page(alerts: Page) -> None:
     alerts.get_by_role("dialog").get_by_role("radio", name="Benign").check()
     alerts.get_by_role("dialog").get_by_role("button", name="Save").click()
     expect(history.first).to_contain_text("Feedback")
+
+
+def test_the_chart_of_an_open_alert_follows_what_comes(
+    alerts: Page, world: World, now: int
+) -> None:
+    row(alerts, "pump-3").get_by_role("link", name="flow").click()
+    caption = alerts.get_by_role("region", name="Around it").locator("figcaption")
+    expect(caption).to_contain_text("Highest score")
+    world.devices["pump-3"].departures.append(Departure("flow", now, 900.0))
+    expect(caption).to_contain_text(re.compile("to 9[0-9][0-9]"), timeout=11_000)
+
+
+def test_an_alert_that_reopened_says_so_with_both_times(
+    alerts: Page, api: FakeApi, world: World, now: int
+) -> None:
+    cleared = world.depart("pump-5", "flow", now - 40 * MINUTE, 0.8, 8.0, now - 30 * MINUTE)
+    world.devices["pump-5"].departures.append(Departure("flow", now - 5 * MINUTE, 8.0))
+    world.reopen(cleared, now - 5 * MINUTE, "flow is above again")
+    found = row(alerts, "pump-5")
+    first, again = (
+        (datetime.fromtimestamp(at / 1000, UTC).astimezone(BERLIN)).strftime("%H:%M:%S")
+        for at in (cleared.onset, now - 5 * MINUTE)
+    )
+    expect(found).to_contain_text("Reopened")
+    expect(found.get_by_role("cell").filter(has_text=f"reopened, first {first}")).to_contain_text(
+        again
+    )
+    found.get_by_role("link", name="flow").click()
+    around = alerts.get_by_role("region", name="Around it")
+    expect(around.locator("a.onset")).to_have_count(2)
+    expect(around.get_by_role("link", name=f"open, since {again}, first {first}")).to_be_visible()
 
 
 def test_a_silence_has_a_page_without_charts(alerts: Page) -> None:

@@ -2,8 +2,9 @@
 
 import re
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
+from tests.browser import answers
 from tests.browser.fake_api import TOKEN, FakeApi
 from tests.browser.watched import Watched
 from tests.browser.world import Device, World
@@ -15,6 +16,11 @@ def rows(page: Page, table: str) -> list[str]:
     return found.all_inner_texts()
 
 
+def state(page: Page, words: str) -> Locator:
+    chips = page.get_by_role("navigation", name="Devices by state")
+    return chips.get_by_role("link", name=words)
+
+
 def test_the_fleet_is_shown_in_numbers(page: Page) -> None:
     for words in ("Devices 16", "Reporting 10", "Silent 1", "Alerting 5", "Open alerts 6"):
         label, _, value = words.rpartition(" ")
@@ -24,15 +30,32 @@ def test_the_fleet_is_shown_in_numbers(page: Page) -> None:
     expect(page.locator(".tile").filter(has_text="Readings")).to_contain_text("2.82/s")
 
 
+def test_no_tile_is_older_than_the_list_below(
+    page: Page, api: FakeApi, world: World, now: int
+) -> None:
+    api.held["GET /v1/overview"] = answers.overview(world, now)
+    world.depart("pump-5", "pressure", now, 0.93, 0.9, None)
+    for label, value in (("Open alerts", "7"), ("Not acknowledged", "6")):
+        tile = page.locator(".tile").filter(has=page.get_by_text(label, exact=True))
+        expect(tile.locator("strong")).to_have_text(value)
+    expect(page.locator(".tile").filter(has_text="Open alerts")).to_contain_text("3 critical")
+
+
 def test_the_rate_of_alerts_has_bars_a_summary_and_a_table(page: Page) -> None:
     expect(page.get_by_role("img", name=re.compile("18 alerts in 24 hours"))).to_be_visible()
+    expect(page.locator(".rate")).to_contain_text(
+        re.compile(r"the most in one hour: \d+, between .*\d\d:00 and .*\d\d:00\.")
+    )
     assert page.locator(".bars rect").count() == 24
     page.get_by_text("As a table").click()
     expect(page.locator(".rate tbody tr")).to_have_count(24)
 
 
-def test_devices_are_listed_with_what_they_do(page: Page) -> None:
+def test_devices_are_listed_with_what_they_do(page: Page, world: World) -> None:
+    world.devices["pump-13"].is_learned = False
+    page.reload()
     devices = page.get_by_role("table", name="Devices")
+    expect(devices.get_by_role("row").filter(has_text="pump-13")).to_contain_text("not known yet")
     silent = devices.get_by_role("row").filter(has_text="pump-9")
     expect(silent).to_contain_text("silent")
     expect(silent).to_contain_text("25 min ago")
@@ -46,7 +69,7 @@ def test_devices_are_listed_with_what_they_do(page: Page) -> None:
 def test_devices_are_found_by_how_they_begin_and_by_state(page: Page) -> None:
     page.get_by_role("searchbox", name="Device").fill("boiler")
     expect(page.get_by_role("table", name="Devices").locator("tbody tr")).to_have_count(2)
-    page.get_by_label("State").select_option("alerting")
+    state(page, "5 alerting").click()
     expect(page.get_by_role("table", name="Devices").locator("tbody tr")).to_have_count(1)
     page.get_by_role("searchbox", name="Device").fill("turbine")
     expect(page.get_by_text("No device is like that")).to_be_visible()
@@ -54,7 +77,8 @@ def test_devices_are_found_by_how_they_begin_and_by_state(page: Page) -> None:
 
 def test_a_tile_leads_to_the_devices_in_that_state(page: Page) -> None:
     page.locator("a.tile").filter(has_text="Silent").click()
-    expect(page.get_by_label("State")).to_have_value("silent")
+    expect(state(page, "1 silent")).to_have_attribute("aria-current", "true")
+    expect(state(page, "1 silent")).to_be_in_viewport()
     expect(page.get_by_role("table", name="Devices").locator("tbody tr")).to_have_count(1)
 
 

@@ -81,6 +81,20 @@ def test_what_is_not_live_is_said_with_since_when_and_why(page: Page, api: FakeA
     expect(live).to_be_hidden()
 
 
+def test_a_chart_that_is_not_live_does_not_say_so(page: Page, api: FakeApi) -> None:
+    page.goto(f"{api.url}#/devices/pump-3")
+    expect(page.get_by_text("The last 15 min, live.")).to_be_visible()
+    api.fail("/v1/", 0)
+    expect(page.get_by_text(re.compile(r"Not live: as it was at \d\d:\d\d:\d\d\."))).to_be_visible()
+    assert not page.get_by_text("The last 15 min, live.").is_visible()
+    dimmed = "() => getComputedStyle(document.querySelector('h1 .badge')).opacity"
+    assert float(page.evaluate(dimmed)) < 1
+    api.mend()
+    page.get_by_role("button", name="Try now").click()
+    expect(page.get_by_text("The last 15 min, live.")).to_be_visible()
+    assert float(page.evaluate(dimmed)) == 1
+
+
 def test_an_api_that_fails_is_asked_less_and_less(watched: Watched, api: FakeApi) -> None:
     page = watched.page
     page.clock.install()
@@ -119,13 +133,17 @@ def test_nobody_is_asked_while_nobody_looks(page: Page, api: FakeApi) -> None:
 
 
 def test_a_page_is_at_home_at_360_pixels(page: Page, api: FakeApi) -> None:
+    wide = "() => document.documentElement.scrollWidth"
     page.set_viewport_size({"width": 360, "height": 740})
     for address in PAGES:
         page.goto(f"{api.url}{address or '#/'}")
         page.get_by_role("heading", name=PAGES[address], level=1).wait_for()
         page.wait_for_timeout(400)
-        wide = page.evaluate("() => document.documentElement.scrollWidth")
-        assert wide <= 360, address
+        assert page.evaluate(wide) <= 360, address
+    page.get_by_role("link", name="To the fleet").click()
+    page.get_by_role("link", name="flow").first.click()
+    page.get_by_text("Highest score").last.wait_for()
+    assert page.evaluate(wide) <= 360, "an alert"
 
 
 def test_the_keyboard_reaches_the_content_past_the_header(page: Page) -> None:

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from weir.alerts.alarm import Cleared, Followed, Opened
+from weir.alerts.alarm import Cleared, Followed, Opened, Reopened
 from weir.alerts.alert import Alert
 from weir.alerts.lifecycle import (
     acknowledge,
@@ -70,11 +70,16 @@ class Departure:
 
 @dataclass
 class Device:
-    """A device that reports every `cadence` ms, until `stopped` if it did."""
+    """A device that reports every `cadence` ms, but not in its `outage`, until `stopped` if it did.
+
+    `is_learned`: whether its cadence is known.
+    """
 
     device_id: str
     cadence: int = 5000
     stopped: int | None = None
+    outage: tuple[int, int] = (0, 0)
+    is_learned: bool = True
     metrics: dict[str, Metric] = field(default_factory=lambda: dict(METRICS))
     departures: list[Departure] = field(default_factory=list)
     control: Control = field(default_factory=Control)
@@ -87,7 +92,10 @@ class Device:
     def times(self, start: int, end: int, now: int) -> Iterator[int]:
         first = max(start, now - PAST)
         first += -first % self.cadence
-        yield from range(first, min(end, self.last(now)) + 1, self.cadence)
+        out, back = self.outage
+        for ts in range(first, min(end, self.last(now)) + 1, self.cadence):
+            if not out <= ts < back:
+                yield ts
 
     def value(self, metric: str, ts: int) -> float:
         off = sum(departure.at(metric, ts) for departure in self.departures)
@@ -131,6 +139,13 @@ class World:
         alert = tell(None, device_id, facts, 1)
         assert alert is not None
         return self.keep(alert)
+
+    def reopen(self, alert: Alert, at: int, because: str) -> Alert:
+        """Let an alert that cleared go on from `at`."""
+        again = Reopened(alert.metric, alert.onset, at, 0.88, at, alert.count + 1, because)
+        told = tell(alert, alert.device_id, [again], 2)
+        assert told is not None
+        return self.keep(told)
 
     def silence(self, device_id: str) -> Alert:
         device = self.devices[device_id]

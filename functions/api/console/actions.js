@@ -114,7 +114,7 @@ export function buttons(alert) {
     button([label, of.cloneNode(true)], (event) => deed(event.currentTarget, () => task(alert)), { data: { focus: key, deed: key }, ...more });
   return h(
     "div", { class: "deeds" },
-    !alert.acknowledged && make("acknowledge", "Acknowledge", (given) => acknowledge(given), { class: "primary" }),
+    !alert.acknowledged && make("acknowledge", "Acknowledge", (given) => acknowledge(given), { class: alert.state === "OPEN" && "primary" }),
     make("snooze", isSnoozed(alert) ? "Snoozed" : "Snooze", snooze),
     make("feedback", "Feedback", feedback),
   );

@@ -3,11 +3,13 @@
 import { get } from "./api.js";
 import { acknowledge, buttons, changes, deed, VERDICTS } from "./actions.js";
 import { badge, fill, h, pair } from "./dom.js";
-import { HOUR, local, MINUTE, ms, number, plural, SECOND, time } from "./format.js";
+import { DAY, HOUR, local, MINUTE, ms, number, plural, SECOND, time } from "./format.js";
 import { MetricPanel } from "./metric.js";
 import { deviceAddress, lasted, standing, title } from "./tables.js";
 
 const PACE = 3 * SECOND;
+const AROUND = 5 * SECOND;
+const MOST = 31 * DAY;
 
 const HAPPENED = {
   opened: "Opened", rose: "Severity rose", cleared: "Cleared", reopened: "Reopened", withdrawn: "Withdrawn",
@@ -16,7 +18,9 @@ const HAPPENED = {
 
 export function alertPage(main, context) {
   const parts = Object.fromEntries(["head", "facts", "deeds", "note", "history", "chart"].map((name) => [name, h("div", {})]));
+  const all = h("a", {}, "See all the device’s metrics at that time");
   let panel = null;
+  let current = null; // the alert
   let shown = "";
   fill(main, h("h1", { tabindex: -1 }, "Alert"), h("p", { class: "empty" }, "Asking …"));
 
@@ -25,6 +29,7 @@ export function alertPage(main, context) {
     if (text === shown) return;
     const first = !shown;
     shown = text;
+    current = alert;
     document.title = `${title(alert)}, ${alert.device_id} · Weir`;
     if (first) lay(alert);
     fill(parts.head, badge(alert.severity), standing(alert));
@@ -48,20 +53,33 @@ export function alertPage(main, context) {
       parts.note,
       h("section", { class: "panel", "aria-labelledby": "facts" }, h("h2", { id: "facts" }, "What came"), parts.facts),
       charted && h("section", { class: "panel", "aria-labelledby": "around" }, h("h2", { id: "around" }, "Around it"), parts.chart,
-        h("p", {}, h("a", { href: around(alert) }, "See all the device’s metrics at that time"))),
+        h("p", {}, all)),
       h("section", { class: "panel", "aria-labelledby": "history" }, h("h2", { id: "history" }, "History"), parts.history),
     );
     main.querySelector("h1").focus({ preventScroll: true });
     if (charted) drawAround(alert);
   }
 
-  async function drawAround(alert) {
+  function drawAround(alert) {
     panel = new MetricPanel(alert.device_id, alert.metric, { heading: false });
     parts.chart.append(panel.node);
-    const { from, to } = windowOf(alert);
-    panel.setWindow(from, to);
     panel.setAlerts([alert]);
-    await panel.load();
+    const device = `v1/devices/${encodeURIComponent(alert.device_id)}`;
+    let seen = null; // the newest values when last asked
+    let begins = null;
+    let done = ""; // when the alert ended that is shown with all that came after
+    context.poll(AROUND, async (signal) => {
+      if (done && done === current.ended_at) return;
+      const latest = await get(`${device}/latest`, { signal });
+      const { from, to, follows } = windowOf(current, ms(latest.at), begins);
+      begins = from;
+      all.setAttribute("href", `${deviceAddress(alert.device_id)}?from=${Math.round(from)}&to=${Math.round(to)}`);
+      panel.setWindow(from, to);
+      panel.setAlerts([current]); // while it is open, it reaches to the present
+      if (latest !== seen || !follows || panel.wantsExpected(`${panel.loads}`)) await panel.follow(from, to, signal);
+      seen = latest;
+      done = follows ? "" : current.ended_at;
+    });
   }
 
   const poller = context.poll(PACE, async (signal) => {
@@ -82,29 +100,34 @@ export function alertPage(main, context) {
   });
 }
 
-function windowOf(alert) {
-  const onset = ms(alert.onset);
-  const end = ms(alert.ended_at) ?? ms(alert.last_seen) ?? onset;
+/**
+ * What is shown around an alert: some time before and after, none that is to come, nor after the
+ * device's last reading (`last`) if that is long ago. `follows`: there is more to come.
+ */
+function windowOf(alert, last, begins) {
+  const [onset, now] = [ms(alert.onset), Date.now()];
+  const ended = ms(alert.ended_at);
+  const heard = Math.max(last ?? 0, ms(alert.last_seen) ?? onset);
+  const end = ended ?? (now - heard > Math.max(10 * MINUTE, heard - onset) ? heard : Math.max(now, heard));
   const margin = Math.min(Math.max((end - onset) / 2, 10 * MINUTE), HOUR);
-  return { from: onset - margin, to: end + margin };
-}
-
-function around(alert) {
-  const { from, to } = windowOf(alert);
-  return `${deviceAddress(alert.device_id)}?from=${Math.round(from)}&to=${Math.round(to)}`;
+  const from = Math.max(begins ?? onset - margin, end - MOST);
+  const after = ended === null ? 0 : Math.max(Math.min(margin, now - end), MINUTE);
+  return { from, to: end + after + (end + after - from) * 0.02, follows: ended === null || now - end < margin };
 }
 
 function facts(alert) {
   const silence = alert.kind === "silence";
   const expected = alert.expected === null ? null : `${number(alert.expected)} (from ${number(alert.expected_low)} to ${number(alert.expected_high)})`;
   const rows = [
-    [silence ? "Last heard" : "Began", time(alert.onset)],
+    alert.reopened_at && ["Reopened", time(alert.reopened_at)],
+    [silence ? "Last heard" : alert.reopened_at ? "First onset" : "Began", time(alert.onset)],
     !silence && alert.value !== null && ["Value then", number(alert.value)],
     !silence && expected && ["Expected", expected],
-    !silence && ["Score then", number(alert.score)],
+    !silence && [alert.reopened_at ? "Score at first" : "Score then", number(alert.score)],
     !silence && ["Highest score", [number(alert.peak), ", ", time(alert.peak_at)]],
     !silence && ["Readings that were off", [number(alert.count), ", the last ", time(alert.last_seen)]],
-    ["Ended", alert.ended_at ? [time(alert.ended_at), h("span", { class: "muted" }, ` ${lasted(alert)}`)] : "it goes on"],
+    ["Ended", alert.ended_at ? time(alert.ended_at) : "not yet"],
+    alert.ended_at && ["Lasted", lasted(alert)],
     alert.acknowledged && ["Acknowledged", [alert.acknowledged_by, ", ", time(alert.acknowledged_at)]],
     alert.snoozed_until && ms(alert.snoozed_until) > Date.now() && ["Snoozed until", time(alert.snoozed_until)],
     alert.feedback && ["Feedback", [`${VERDICTS[alert.feedback.verdict][0]}: ${VERDICTS[alert.feedback.verdict][1]}`, alert.feedback.note && h("q", {}, alert.feedback.note), h("span", { class: "muted" }, ` ${alert.feedback.by}, `, time(alert.feedback.at))]],

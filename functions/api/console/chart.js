@@ -3,8 +3,10 @@
 /* global uPlot */
 import { h } from "./dom.js";
 import { DAY, local, MINUTE } from "./format.js";
+import { broken } from "./series.js";
 
 const SYNC = "weir";
+const ROOM = 3; // times the values’ range, for what was expected above and below
 const colours = new Map();
 addEventListener("themechange", () => colours.clear());
 
@@ -66,11 +68,14 @@ export class Chart {
     this.both((u) => u.destroy());
   }
 
-  /** `readings` are ts, min, max, mean; `expected` has ts, expected, low, high, score, or is null. */
-  show(from, to, readings, expected, alerts) {
-    Object.assign(this, { from, to, alerts });
-    const [ts, min, max, mean] = readings;
-    const { ts: when, expected: middle, low, high, score } = expected ?? { ts: [], expected: [], low: [], high: [], score: [] };
+  /**
+   * `series` has ts, min, max, mean; `expected` ts, expected, low, high, score, or is null. No line
+   * bridges a time of `gaps`.
+   */
+  show(from, to, series, expected, gaps, alerts) {
+    Object.assign(this, { from: Math.floor(from), to: Math.ceil(to), alerts }); // else ticks are 1 ms off
+    const [ts, min, max, mean] = broken(["ts", "min", "max", "mean"].map((name) => series[name]), gaps);
+    const [when, middle, low, high, score] = broken(["ts", "expected", "low", "high", "score"].map((name) => expected?.[name] ?? []), gaps);
     this.span = bounds(min, max, low, high);
     const data = uPlot.join([[ts, min, max, mean], [when, low, high, middle]], [[1, 1, 1, 1], [1, 1, 1, 1]]);
     this.values.setData(data.length === 7 ? data : [[], [], [], [], [], [], []]);
@@ -81,7 +86,7 @@ export class Chart {
   #common(height) {
     const width = this.place.clientWidth || 300;
     return {
-      width, height, ms: 1, legend: { show: false }, padding: [8, 8, 0, 0],
+      width, height, ms: 1, legend: { show: false }, padding: [8, 26, 0, 0],
       cursor: {
         y: false, points: { show: false },
         sync: { key: SYNC, setSeries: false, filters: { pub: (type) => type === "mousemove" || type === "mouseleave" } },
@@ -143,11 +148,15 @@ export class Chart {
     this.on.zoom(from, to);
   }
 
-  /** Behind the lines: each alert from its onset to its end. */
+  get #stretches() {
+    return this.alerts.flatMap((alert) => alert.stretches.map(([start, end]) => ({ ...alert, start, end })));
+  }
+
+  /** Behind the lines: each alert from its onset to its end, and again where it reopened. */
   #shade(u) {
     const { ctx, bbox } = u;
-    for (const { onset, end, severity } of this.alerts) {
-      const left = Math.max(u.valToPos(onset, "x", true), bbox.left);
+    for (const { start, end, severity } of this.#stretches) {
+      const left = Math.max(u.valToPos(start, "x", true), bbox.left);
       const right = Math.min(u.valToPos(end, "x", true), bbox.left + bbox.width);
       if (right < bbox.left || left > bbox.left + bbox.width) continue;
       ctx.save();
@@ -164,21 +173,21 @@ export class Chart {
   #marks() {
     const u = this.values;
     u.over.querySelectorAll(".onset").forEach((node) => node.remove());
-    for (const { onset, severity, href, label } of this.alerts) {
-      if (onset < this.from || onset > this.to) continue;
-      const mark = h("a", { class: `onset ${severity}`, href, tabindex: -1, title: `${label}, ${local(onset)}` });
-      mark.style.left = `${u.valToPos(onset, "x")}px`;
+    for (const { start, severity, href, label } of this.#stretches) {
+      if (start < this.from || start > this.to) continue;
+      const mark = h("a", { class: `onset ${severity}`, href, tabindex: -1, title: `${label}, ${local(start)}` });
+      mark.style.left = `${u.valToPos(start, "x")}px`;
       u.over.append(mark);
     }
   }
 }
 
-/** The values, and what was expected as far as it does not make them flat. */
-function bounds(min, max, low, high) {
+/** The values, and what was expected as far as it does not make them flat: then it is cut off. */
+export function bounds(min, max, low, high) {
   const least = smallest(min);
   const most = -smallest(max.map((value) => (value === null ? null : -value)));
   if (!Number.isFinite(least)) return [0, 1];
-  const room = most - least || Math.abs(most) * 0.1 || 1;
+  const room = ROOM * (most - least) || Math.abs(most) * 0.1 || 1;
   const bottom = Math.min(least, Math.max(smallest(low), least - room));
   const top = Math.max(most, Math.min(-smallest(high.map((value) => (value === null ? null : -value))), most + room));
   const pad = (top - bottom || 1) * 0.06;

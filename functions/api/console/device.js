@@ -5,9 +5,10 @@ import { changes } from "./actions.js";
 import { ControlSection } from "./controls.js";
 import { badge, button, fill, h } from "./dom.js";
 import { MINUTE, ms, number, plural, SECOND, span, time } from "./format.js";
+import { live } from "./live.js";
 import { iso, MetricPanel } from "./metric.js";
 import { empty, joined, replacedTail } from "./series.js";
-import { alertTable } from "./tables.js";
+import { alertTable, worstOf } from "./tables.js";
 import { SPANS, View } from "./view.js";
 
 const LATEST = 1500;
@@ -57,10 +58,13 @@ class DevicePage {
     context.poll(ALERTS, (signal) => this.#askAlerts(signal));
     this.took = () => this.#askAlerts().catch(() => {}); // the poller says what is wrong
     changes.addEventListener("change", this.took);
+    this.say = () => this.#say();
+    live.addEventListener("change", this.say);
   }
 
   leave() {
     changes.removeEventListener("change", this.took);
+    live.removeEventListener("change", this.say);
     this.loading?.abort();
     for (const panel of this.panels.values()) panel.destroy();
   }
@@ -94,7 +98,7 @@ class DevicePage {
       ["Last reading", time(device.last_reading, { ago: true })],
       ["Comes every", device.cadence_s === null ? "not known yet" : span(device.cadence_s * SECOND)],
       ["Values scored", number(device.scored)],
-      ["Open alerts", device.open_alerts ? badge(device.worst_severity ?? "minor", `${device.open_alerts} ${device.worst_severity ?? ""}`) : "none"],
+      ["Open alerts", device.open_alerts ? badge(device.worst_severity ?? "minor", worstOf(device)) : "none"],
       device.silent_since && ["Silent since", time(device.silent_since)],
     ];
     fill(this.facts, facts.filter(Boolean).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
@@ -145,12 +149,18 @@ class DevicePage {
     for (const control of this.spans.children) {
       control.setAttribute("aria-pressed", String(this.view.follows && control.dataset.span === this.view.name));
     }
-    if (this.words.textContent !== this.view.words) this.words.textContent = this.view.words;
+    this.#say();
     for (const [metric, panel] of this.panels) {
       panel.setWindow(from, to);
       panel.setSeries(this.series[metric] ?? empty(), this.bucketMs);
       panel.draw();
     }
+  }
+
+  #say() {
+    if (!this.loader) return; // nothing is shown yet
+    const words = this.view.wordsAt(live.trouble?.since);
+    if (this.words.textContent !== words) this.words.textContent = words;
   }
 
   /** All of the window, in as many pages as it takes. */

@@ -78,15 +78,20 @@ export class Keyed {
 }
 
 // Shapes tell severities and states apart where colours do not.
+const DISC = { cx: 8, cy: 8, r: 6.5 };
+const RING = { ...DISC, class: "hollow" };
 const SHAPES = {
   critical: ["path", { d: "M5 1h6l4 4v6l-4 4H5l-4-4V5z" }, "M8 4v5M8 11.2v.6"],
   major: ["path", { d: "M8 1.2 15.2 14.5H.8z" }, "M8 6v4M8 11.8v.6"],
-  minor: ["circle", { cx: 8, cy: 8, r: 6.5 }, "M8 5v4M8 10.7v.6"],
+  minor: ["circle", DISC, "M8 5v4M8 10.7v.6"],
   alerting: ["path", { d: "M8 1.2 15.2 14.5H.8z" }, "M8 6v4M8 11.8v.6"],
-  reporting: ["circle", { cx: 8, cy: 8, r: 6.5 }, "M5 8.2 7.2 10.4 11 6"],
-  silent: ["circle", { cx: 8, cy: 8, r: 6.5, class: "hollow" }, "M4.5 8h7"],
-  snoozed: ["circle", { cx: 8, cy: 8, r: 6.5, class: "hollow" }, "M8 4.5V8l2.5 2"],
-  done: ["circle", { cx: 8, cy: 8, r: 6.5, class: "hollow" }, "M5 8.2 7.2 10.4 11 6"],
+  reporting: ["circle", DISC, "M5 8.2 7.2 10.4 11 6"],
+  silent: ["circle", RING, "M4.5 8h7"],
+  snoozed: ["circle", RING, "M8 4.5V8l2.5 2"],
+  "theme-system": ["circle", RING, "M8 2v12A6 6 0 0 1 8 2"],
+  "theme-light": ["circle", { ...RING, r: 3.2 }, "M8 .5v2M8 13.5v2M.5 8h2M13.5 8h2M3 3l1 1M12 12l1 1M13 3l-1 1M4 12l-1 1"],
+  "theme-dark": ["path", { d: "M13.5 10A6 6 0 0 1 6 2.5a6 6 0 1 0 7.5 7.5z", class: "hollow" }, ""],
+  done: ["circle", RING, "M5 8.2 7.2 10.4 11 6"],
 };
 
 export function icon(name) {

@@ -3,8 +3,8 @@
 import { get } from "./api.js";
 import { badge, button, fill, h, icon, pair, svg } from "./dom.js";
 import { changes, isSnoozed } from "./actions.js";
-import { local, ms, number, plural, SECOND, span, time } from "./format.js";
-import { alertTable, deviceAddress, table } from "./tables.js";
+import { HOUR, local, ms, number, plural, SECOND, span, time } from "./format.js";
+import { alertTable, deviceAddress, table, worstOf } from "./tables.js";
 
 const OVERVIEW = 5 * SECOND;
 const DEVICES = 5 * SECOND;
@@ -15,8 +15,23 @@ const WANTED = 5;
 export function fleetPage(main, context) {
   const tiles = h("div", { class: "tiles" });
   const rate = h("div", { class: "rate" });
-  const wanted = attention(context);
-  const devices = deviceList(context);
+  let overview = null;
+  let settled = false; // all is there, and moves no more
+  let listed = null; // {alerts, complete}: those that are open and not acknowledged
+  const show = () => {
+    if (!overview) return;
+    const sums = { ...overview, alerts: noOlder(overview.alerts, listed) };
+    showTiles(tiles, sums);
+    devices.count(sums);
+    if (context.query.get("state") && listed && devices.isShown() && !settled) devices.parts[0].scrollIntoView(); // it was asked for
+    settled ||= listed && devices.isShown();
+  };
+  const wanted = attention(context, (alerts, complete) => {
+    listed = { alerts, complete };
+    if (overview && complete && alerts.length !== overview.alerts.unacknowledged) poller.now();
+    show();
+  });
+  const devices = deviceList(context, show);
   fill(
     main,
     h("h1", { tabindex: -1 }, "Fleet"),
@@ -24,13 +39,23 @@ export function fleetPage(main, context) {
     h("div", { class: "columns" },
       h("section", { class: "panel", "aria-labelledby": "attention" }, h("h2", { id: "attention" }, "Wants attention"), wanted),
       h("section", { class: "panel", "aria-labelledby": "rate" }, h("h2", { id: "rate" }, "Alerts opened, last 24 hours"), rate)),
-    h("section", { class: "panel", "aria-labelledby": "devices" }, h("h2", { id: "devices" }, "Devices"), devices),
+    h("section", { class: "panel", "aria-labelledby": "devices" }, h("h2", { id: "devices" }, "Devices"), devices.parts),
   );
-  context.poll(OVERVIEW, async (signal) => {
-    const overview = await get("v1/overview", { signal });
-    showTiles(tiles, overview);
+  const poller = context.poll(OVERVIEW, async (signal) => {
+    overview = await get("v1/overview", { signal });
     showRate(rate, overview.alerts.per_hour);
+    show();
   });
+}
+
+/** The overview's counts of alerts, which may be some seconds old: no fewer than are listed below. */
+function noOlder(counts, listed) {
+  if (!listed) return counts;
+  const { alerts, complete } = listed;
+  const unacknowledged = complete ? alerts.length : Math.max(counts.unacknowledged, alerts.length);
+  const severities = Object.entries(counts.by_severity).map(([name, count]) =>
+    [name, Math.max(count, alerts.filter(({ severity }) => severity === name).length)]);
+  return { ...counts, unacknowledged, open: counts.open + Math.max(unacknowledged - counts.unacknowledged, 0), by_severity: Object.fromEntries(severities) };
 }
 
 function showTiles(parent, { devices, alerts, readings_per_second: perSecond, truncated }) {
@@ -47,7 +72,7 @@ function showTiles(parent, { devices, alerts, readings_per_second: perSecond, tr
     tile("Alerting", number(devices.alerting), "#/?state=alerting", share("alerting"), "alerting"),
     tile("Open alerts", number(alerts.open), "#/alerts", sorts.length ? sorts.map(([name, count]) => badge(name, `${count} ${name}`)) : "none"),
     tile("Not acknowledged", number(alerts.unacknowledged), "#/alerts?acknowledged=false", "of the open ones"),
-    tile("Readings", [number(perSecond), h("small", {}, "/s")], null, "coming in now"),
+    tile("Readings", [number(perSecond), h("small", {}, "/s")], null, "by the cadence of those that report"),
   );
 }
 
@@ -58,8 +83,9 @@ function showRate(parent, hours) {
   const [width, height] = [240, 64];
   const step = width / hours.length;
   const worst = hours.reduce((a, b) => (b.opened > a.opened ? b : a), hours[0]);
+  const [begins, ends] = [ms(worst.hour), ms(worst.hour) + HOUR].map((at) => local(at).replace(/:00$/, ""));
   const summary = total
-    ? `${plural(total, "alert")} in 24 hours; the most, ${worst.opened}, in the hour from ${local(ms(worst.hour))}.`
+    ? `${plural(total, "alert")} in 24 hours; the most in one hour: ${worst.opened}, between ${begins} and ${ends}.`
     : "No alert was opened in the last 24 hours.";
   const bars = hours.map((hour, index) => {
     const tall = hour.opened ? Math.max((hour.opened / most) * (height - 4), 3) : 1;
@@ -78,7 +104,7 @@ function showRate(parent, hours) {
   );
 }
 
-function attention(context) {
+function attention(context, listed) {
   const list = alertTable("Open alerts that nobody has acknowledged", { state: false });
   const empty = h("p", { class: "empty" }, "Nothing: no alert is open that nobody has acknowledged or snoozed.");
   const more = h("p", { class: "hint" });
@@ -95,6 +121,7 @@ function attention(context) {
     list.node.hidden = !worst.length;
     more.hidden = alerts.length <= worst.length;
     fill(more, h("a", { href: "#/alerts?acknowledged=false", data: { focus: "more" } }, `All ${next ? "" : number(alerts.length)} that are open and not acknowledged, the snoozed among them`));
+    listed(alerts, !next);
   });
   const again = () => poller.now();
   changes.addEventListener("change", again);
@@ -102,12 +129,12 @@ function attention(context) {
   return place;
 }
 
-function deviceList(context) {
-  const given = context.query;
+function deviceList(context, shown) {
   const before = []; // the cursors of the pages before this one
   let cursor = "";
   let next = null;
   let prefix = "";
+  let state = context.query.get("state") ?? "";
   let typed = 0;
   const list = table("Devices", ["Device", "State", "Last reading", "Comes every", "Scored", "Open alerts"], (device) => device.device_id, (device) => [
     h("a", { href: deviceAddress(device.device_id), class: "strong", data: { focus: "device" } }, device.device_id),
@@ -116,22 +143,35 @@ function deviceList(context) {
     device.cadence_s === null ? h("span", { class: "muted" }, "not known yet") : span(device.cadence_s * SECOND),
     number(device.scored),
     device.open_alerts
-      ? h("a", { href: `#/alerts?device=${encodeURIComponent(device.device_id)}`, data: { focus: "alerts" } }, badge(device.worst_severity ?? "minor", `${device.open_alerts} ${device.worst_severity ?? ""}`))
+      ? h("a", { href: `#/alerts?device=${encodeURIComponent(device.device_id)}`, data: { focus: "alerts" } }, badge(device.worst_severity ?? "minor", worstOf(device)))
       : h("span", { class: "muted" }, "none"),
   ]);
   const search = h("input", { type: "search", id: "prefix", placeholder: "begins with …", autocomplete: "off", spellcheck: "false" });
-  const state = h("select", { id: "state", onchange: () => restart() },
-    ["", "reporting", "silent", "alerting"].map((value) => h("option", { value, selected: value === (given.get("state") ?? "") }, value || "any state")));
   search.addEventListener("input", () => {
     clearTimeout(typed);
     typed = setTimeout(restart, 250);
   });
+  const chips = h("nav", { class: "chips", "aria-label": "Devices by state" });
   const older = button("Next", () => turnTo(next, true));
   const newer = button("Previous", () => turnTo(before.pop(), false));
   const empty = h("div", { class: "empty" });
   const note = h("p", { class: "hint", role: "status" });
   empty.hidden = list.node.hidden = true;
 
+  /** The states with how many devices are in each; one is chosen without another page. */
+  function count({ devices, truncated }) {
+    const chip = (name, total, sign) => h("a", {
+      href: `#/${name && `?state=${name}`}`, "aria-current": name === state && "true", data: { focus: `state-${name}` },
+      onclick(event) {
+        event.preventDefault();
+        history.replaceState(null, "", event.currentTarget.hash);
+        state = name;
+        count({ devices, truncated });
+        restart();
+      },
+    }, sign, ` ${truncated ? "at least " : ""}${number(total)} ${name || "in all"}`);
+    fill(chips, chip("", devices.total), ["alerting", "silent", "reporting"].map((name) => chip(name, devices[name], icon(name))));
+  }
   function restart() {
     prefix = search.value.trim();
     before.length = 0;
@@ -144,23 +184,26 @@ function deviceList(context) {
     return poller.now();
   }
   const poller = context.poll(DEVICES, async (signal) => {
-    const answer = await get("v1/devices", { query: { prefix, state: state.value, limit: PAGE, cursor }, signal });
+    const answer = await get("v1/devices", { query: { prefix, state, limit: PAGE, cursor }, signal });
     next = answer.next_cursor;
     list.show(answer.devices);
     list.node.hidden = !answer.devices.length;
     empty.hidden = answer.devices.length > 0;
-    if (!answer.devices.length) fill(empty, nothing(prefix, state.value));
+    if (!answer.devices.length) fill(empty, nothing(prefix, state));
     older.disabled = !next;
     newer.disabled = !before.length;
     pages.hidden = !next && !before.length;
     fill(note, `${plural(answer.devices.length, "device")} on this page${before.length ? `, page ${before.length + 1}` : ""}`);
+    shown();
   });
   const pages = h("div", { class: "pages" }, newer, older);
   pages.hidden = true;
-  return [
-    h("div", { class: "filters" }, pair("prefix", "Device", search), pair("state", "State", state), note),
+  const parts = [
+    chips,
+    h("div", { class: "filters" }, pair("prefix", "Device", search), note),
     list.node, empty, pages,
   ];
+  return { parts, count, isShown: () => !(list.node.hidden && empty.hidden) };
 }
 
 function nothing(prefix, state) {

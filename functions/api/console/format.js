@@ -84,3 +84,6 @@ export function subject(alert) {
   if (alert.kind === "silence") return "silence";
   return alert.metric === "*" ? "the device as a whole" : alert.metric;
 }
+
+/** Since when an alert goes on: it may have cleared and reopened after its onset. */
+export const sinceOf = (alert) => alert.reopened_at ?? alert.onset;

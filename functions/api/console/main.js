@@ -5,7 +5,7 @@ import { get, forget } from "./api.js";
 import { alertPage } from "./alert.js";
 import { alertsPage } from "./alerts.js";
 import { devicePage } from "./device.js";
-import { fill, h, button } from "./dom.js";
+import { fill, h, button, icon } from "./dom.js";
 import { fleetPage } from "./fleet.js";
 import { keepAges, local, plural, subject, utc } from "./format.js";
 import { keys, showKeys } from "./keys.js";
@@ -104,7 +104,7 @@ function look() {
 function announce(alerts) {
   const [first] = alerts;
   const words = alerts.length === 1
-    ? `New ${first.severity} alert: ${first.device_id}, ${subject(first)}.`
+    ? `${first.reopened_at ? "Reopened" : "New"} ${first.severity} alert: ${first.device_id}, ${subject(first)}.`
     : `${plural(alerts.length, "new alert")}, the latest of ${first.device_id}.`;
   document.getElementById("announcements").replaceChildren(words);
 }
@@ -114,6 +114,7 @@ function showLive() {
   const line = document.getElementById("live");
   const { trouble } = live;
   line.hidden = !trouble;
+  main.classList.toggle("stale", Boolean(trouble));
   if (!trouble) return line.replaceChildren();
   const since = h("time", { datetime: new Date(trouble.since).toISOString(), title: utc(trouble.since) }, local(trouble.since));
   const text = [h("strong", {}, "Not live since ", since), `: ${trouble.why}. `];
@@ -125,7 +126,10 @@ function setUpTheme() {
   const names = { "": "system", light: "light", dark: "dark" };
   const apply = () => {
     const chosen = document.documentElement.dataset.theme ?? "";
-    control.replaceChildren(h("span", { class: "wide-only" }, "Theme: "), names[chosen]);
+    const name = `Theme: ${names[chosen]}`;
+    control.setAttribute("aria-label", name);
+    control.title = name;
+    control.replaceChildren(icon(`theme-${names[chosen]}`), h("span", { class: "wide-only" }, name));
     dispatchEvent(new Event("themechange"));
   };
   control.addEventListener("click", () => {

@@ -3,17 +3,19 @@
 import { get } from "./api.js";
 import { Chart } from "./chart.js";
 import { badge, fill, h } from "./dom.js";
-import { local, ms, number, time } from "./format.js";
-import { before, columns, empty, gapOf, joined, replacedTail, summary } from "./series.js";
+import { local, ms, number, sinceOf, time } from "./format.js";
+import { before, empty, gapOf, gaps, joined, replacedTail, summary } from "./series.js";
 import { alertAddress } from "./tables.js";
 
 const BUCKETS = 500;
+const MOST_BUCKETS = 2000;
 const ROWS = 60;
 
 export class MetricPanel {
   series = empty();
   expected = null;
   loaded = ""; // the window whose expected values are here
+  loads = 0; // how often `load` has shown a whole window
   visible = false;
   alerts = [];
   bucketMs = 1;
@@ -21,7 +23,7 @@ export class MetricPanel {
   to = 1;
 
   constructor(deviceId, metric, { heading = true, onzoom = null, onreset = null, onvisible = null } = {}) {
-    Object.assign(this, { deviceId, metric });
+    Object.assign(this, { metric, url: `v1/devices/${encodeURIComponent(deviceId)}` });
     this.latest = h("span", { class: "latest" });
     this.place = h("div", { class: "chart", "aria-hidden": "true" });
     this.readout = h("p", { class: "readout", "aria-hidden": "true" });
@@ -65,28 +67,29 @@ export class MetricPanel {
   /** The device's alerts; those of other metrics are no concern of this panel. */
   setAlerts(alerts) {
     this.alerts = alerts.filter((alert) => alert.metric === this.metric && !alert.withdrawn).map((alert) => ({
-      onset: ms(alert.onset),
-      end: ms(alert.ended_at) ?? Math.max(Date.now(), ms(alert.last_seen) ?? 0),
+      stretches: stretches(alert),
       severity: alert.severity,
       href: alertAddress(alert),
       label: `${alert.severity} alert, ${alert.state === "OPEN" ? "open" : "cleared"}`,
+      since: `since ${local(ms(sinceOf(alert)))}${alert.reopened_at ? `, first ${local(ms(alert.onset))}` : ""}`,
     }));
     this.draw();
   }
 
   /** Draw what is known, if anybody sees it. */
   draw() {
-    const inView = this.alerts.filter(({ onset, end }) => onset <= this.to && end >= this.from);
+    const inView = this.alerts.filter(({ stretches }) => stretches.some(([start, end]) => start <= this.to && end >= this.from));
     this.marks.hidden = !inView.length;
-    const text = JSON.stringify(inView.map(({ href, label }) => [href, label]));
+    const text = JSON.stringify(inView.map(({ href, label, since }) => [href, label, since]));
     if (text !== this.marked) {
       this.marked = text;
-      fill(this.marks, inView.map(({ href, label, severity, onset }) => h("li", {}, h("a", { href, data: { focus: href } }, badge(severity, `${label}, since ${local(onset)}`)))));
+      fill(this.marks, inView.map(({ href, label, severity, since }) => h("li", {}, h("a", { href, data: { focus: href } }, badge(severity, `${label}, ${since}`)))));
     }
     if (!this.visible) return;
     this.chart ??= new Chart(this.place, this.on);
-    this.chart.show(this.from, this.to, columns(this.series, gapOf(this.series, this.bucketMs)), this.expected, this.alerts);
-    const said = summary(this.series, this.expected, this.from, this.to) + (this.expected?.truncated ? " What was expected is known in part." : "");
+    const missing = gaps(this.series, gapOf(this.series, this.bucketMs));
+    this.chart.show(this.from, this.to, this.series, this.expected, missing, this.alerts);
+    const said = summary(this.series, this.expected, this.from, this.to) + (this.expected?.truncated ? " The expected values cover only a part of this time." : "");
     if (this.caption.textContent !== said) this.caption.textContent = said;
   }
 
@@ -96,13 +99,31 @@ export class MetricPanel {
     let cursor = "";
     let series = empty();
     do {
-      const page = await get(`v1/devices/${encodeURIComponent(this.deviceId)}/readings`, { query: { ...query, cursor }, signal });
+      const page = await get(`${this.url}/readings`, { query: { ...query, cursor }, signal });
       series = joined(series, page.series[this.metric] ?? empty());
       this.setSeries(series, page.bucket_ms);
       this.draw();
       cursor = page.next_cursor ?? "";
     } while (cursor);
-    await this.loadExpected("once", signal);
+    this.loads += 1;
+    this.wholeSpan = this.to - this.from;
+    await this.loadExpected(`${this.loads}`, signal);
+  }
+
+  /** The window ends later: the last bucket again, those after it, and what was expected. */
+  async follow(from, to, signal) {
+    this.setWindow(from, to);
+    const start = this.series.ts.at(-1);
+    if (start === undefined || to - from > 1.5 * this.wholeSpan) return this.load(signal);
+    const buckets = Math.ceil((to - start) / this.bucketMs);
+    if (buckets > MOST_BUCKETS) return this.load(signal);
+    if (buckets > 0) {
+      const query = { from: iso(start), to: iso(start + buckets * this.bucketMs), metric: this.metric, buckets };
+      const page = await get(`${this.url}/readings`, { query, signal });
+      if (page.next_cursor) return this.load(signal);
+      this.setSeries(replacedTail(this.series, page.series[this.metric] ?? empty()), this.bucketMs);
+    }
+    await this.loadExpected(`${this.loads}`, signal);
   }
 
   /**
@@ -112,10 +133,11 @@ export class MetricPanel {
   async loadExpected(name, signal) {
     const known = name === this.loaded ? this.expected : null;
     const from = known?.ts.length ? known.ts.at(-1) : this.from;
+    if (from >= this.to) return;
     const buckets = Math.min(BUCKETS, Math.max(1, Math.ceil((this.to - from) / this.bucketMs)));
     const query = { metric: this.metric, from: iso(from), to: iso(this.to), buckets };
     try {
-      const found = await get(`v1/devices/${encodeURIComponent(this.deviceId)}/expected`, { query, signal });
+      const found = await get(`${this.url}/expected`, { query, signal });
       this.expected = known ? replacedTail(known, found) : found;
     } catch (error) {
       if (![400, 404].includes(error.status)) throw error;
@@ -163,6 +185,20 @@ export class MetricPanel {
       h("thead", {}, h("tr", {}, names.map((name) => h("th", { scope: "col" }, name)))),
       h("tbody", {}, rows.map((row) => h("tr", {}, row.map((cell) => h("td", {}, cell))))))));
   }
+}
+
+/** From when to when an alert was open: by its history if it is here, else from its onset on. */
+function stretches({ onset, ended_at: ended, last_seen: seen, history = [] }) {
+  const end = ms(ended) ?? Math.max(Date.now(), ms(seen) ?? 0);
+  const found = [];
+  let start = ms(onset);
+  for (const { kind, at } of history) {
+    if (kind === "reopened") start = ms(at);
+    if (start === null || !["cleared", "withdrawn"].includes(kind)) continue;
+    found.push([start, ms(at)]);
+    start = null;
+  }
+  return start === null ? found : [...found, [start, end]];
 }
 
 export const iso = (at) => new Date(Math.round(at)).toISOString();

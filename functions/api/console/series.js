@@ -32,18 +32,21 @@ function add(all, ts, min, max, mean, count) {
   }
 }
 
-/** The arrays that uPlot takes, with a null where readings are missing: a line must not bridge it. */
-export function columns({ ts, min, max, mean }, gapMs) {
-  const out = [[], [], [], []];
-  for (let i = 0; i < ts.length; i++) {
-    if (i && ts[i] - ts[i - 1] > gapMs) push(out, (ts[i] + ts[i - 1]) / 2, null, null, null);
-    push(out, ts[i], min[i], max[i], mean[i]);
-  }
-  return out;
+/** Where readings are missing: the middle of each time that is longer than `gapMs`. */
+export function gaps({ ts }, gapMs) {
+  return ts.slice(1).flatMap((at, index) => (at - ts[index] > gapMs ? [(at + ts[index]) / 2] : []));
 }
 
-function push(columns, ...row) {
-  row.forEach((value, index) => columns[index].push(value));
+/** Columns, the first of times, with a row of nulls at each of `gaps`: a line must not bridge one. */
+export function broken(columns, gaps) {
+  const out = columns.map(() => []);
+  const push = (row) => row.forEach((value, index) => out[index].push(value));
+  let next = 0;
+  columns[0].forEach((at, index) => {
+    for (; gaps[next] < at; next++) if (index) push(columns.map((_, column) => (column ? null : gaps[next])));
+    push(columns.map((column) => column[index]));
+  });
+  return out;
 }
 
 /** How long a silence is a gap: three times what is usual, and two buckets at the least. */

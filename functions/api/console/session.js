@@ -36,7 +36,7 @@ class Session extends EventTarget {
     const given = new URLSearchParams(location.hash.slice(1));
     if (!location.hash.startsWith("#token=")) return false;
     history.replaceState(null, "", `${location.pathname}#${given.get("to") ?? "/"}`);
-    if (!this.begin(given.get("token") ?? "")) this.end("The token in the address was not one.");
+    if (!this.begin(given.get("token") ?? "")) this.end("The address held something that is no token. Sign in with another.");
     return true;
   }
 

@@ -72,8 +72,10 @@ export class View {
     return this.fixed ? `?from=${Math.round(this.fixed.from)}&to=${Math.round(this.fixed.to)}` : `?range=${this.name}`;
   }
 
-  get words() {
+  /** What is shown, in words; `asOf` is since when nothing new is heard of the API, if so. */
+  wordsAt(asOf) {
     const { from, to } = this.window;
+    if (asOf && this.follows) return `Not live: as it was at ${local(asOf)}.`;
     if (this.isOld) return `Up to the last reading, ${local(this.last)}: none came since.`;
     return this.follows ? `The last ${SPANS.find(([name]) => name === this.name)[1]}, live.` : `From ${local(from)} to ${local(to)}.`;
   }

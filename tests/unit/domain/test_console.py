@@ -128,8 +128,8 @@ def test_what_is_vendored_is_what_its_readme_says() -> None:
 def test_the_console_stays_small() -> None:
     files = [file for file in FOLDER.rglob("*") if file.suffix in {".js", ".css", ".html", ".svg"}]
     content = [file.read_bytes() for file in files]
-    assert sum(map(len, content)) < 172_000
-    assert sum(len(gzip.compress(one, 9)) for one in content) < 69_000
+    assert sum(map(len, content)) < 180_000
+    assert sum(len(gzip.compress(one, 9)) for one in content) < 72_000
 
 
 def _readme(folder: Path) -> str:
