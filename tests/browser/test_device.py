@@ -18,6 +18,7 @@ def pump(page: Page, api: FakeApi) -> Page:
     page.goto(f"{api.url}#/devices/pump-3")
     flow = page.get_by_role("region", name="flow", exact=True)
     expect(flow.get_by_text("Highest score")).to_be_visible()
+    expect(flow.get_by_role("link", name=OPEN_FLOW)).to_be_visible()
     return page
 
 

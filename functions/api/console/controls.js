@@ -32,7 +32,7 @@ export class ControlSection {
     this.node = h(
       "section", { class: "panel", "aria-labelledby": "controls" },
       h("h2", { id: "controls" }, "Which alerts are wanted"),
-      h("p", { class: "hint" }, "What is left empty is as the device has it, and then as the fleet has it. Changes hold within a minute, for readings that come after."),
+      h("p", { class: "hint" }, "What is left empty is as the device has it, and then as the fleet has it. Changes hold within a minute, for readings after that."),
       h("div", { class: "filters" }, pair("target", "For", this.choice)),
       this.form,
     );
@@ -86,7 +86,7 @@ export class ControlSection {
       target !== WHOLE && field("minimum", "Least departure", amount("minimum", "0"), "From the expected, in the metric’s unit."),
       field("ignore", "Ignore", choose("ignore", [["", `as it is (${inherited("ignore", "false") === "true" ? "ignored" : "not ignored"})`], ["true", "open no alerts"], ["false", "open alerts"]], own.ignore === undefined ? "" : String(own.ignore))),
       field("false_alerts_per_week", "False alerts a week", amount("false_alerts_per_week", "the deployment’s"), "How many a healthy device may open. Fewer also means later."),
-      !target && field("silent_after_s", "Silent after, seconds", amount("silent_after_s", "as learned"), "From 30 s to 366 days; 0 is never. Empty: as learned from how often it reports."),
+      !target && field("silent_after_s", "Silent after, seconds", amount("silent_after_s", "as learned"), "From 30 s to 366 days; 0: never. Empty: as learned from how it reports."),
       h("div", { class: "actions" },
         snoozed && h("span", { class: "hint" }, `Snoozed until ${local(ms(own.snoozed_until))}`),
         button(snoozed ? "Change the snooze" : "Snooze", (event) => deed(event.currentTarget, () => this.#snooze(snoozed)), { data: { focus: "snooze" } }),
