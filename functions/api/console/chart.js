@@ -73,7 +73,7 @@ export class Chart {
    * bridges a time of `gaps`.
    */
   show(from, to, series, expected, gaps, alerts) {
-    Object.assign(this, { from: Math.floor(from), to: Math.ceil(to), alerts }); // else ticks are 1 ms off
+    Object.assign(this, { from: Math.floor(from), to: Math.ceil(to), alerts }); // ticks want whole ms
     const [ts, min, max, mean] = broken(["ts", "min", "max", "mean"].map((name) => series[name]), gaps);
     const [when, middle, low, high, score] = broken(["ts", "expected", "low", "high", "score"].map((name) => expected?.[name] ?? []), gaps);
     this.span = bounds(min, max, low, high);
@@ -156,7 +156,7 @@ export class Chart {
   #shade(u) {
     const { ctx, bbox } = u;
     for (const { start, end, severity } of this.#stretches) {
-      const left = Math.max(u.valToPos(start, "x", true), bbox.left);
+      const left = Math.round(Math.max(u.valToPos(start, "x", true), bbox.left));
       const right = Math.min(u.valToPos(end, "x", true), bbox.left + bbox.width);
       if (right < bbox.left || left > bbox.left + bbox.width) continue;
       ctx.save();
