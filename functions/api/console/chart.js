@@ -152,7 +152,7 @@ export class Chart {
     return this.alerts.flatMap((alert) => alert.stretches.map(([start, end]) => ({ ...alert, start, end })));
   }
 
-  /** Behind the lines: each alert from its onset to its end, and again where it reopened. */
+  /** Behind the lines: each alert from its onset to its end, and as it reopened. */
   #shade(u) {
     const { ctx, bbox } = u;
     for (const { start, end, severity } of this.#stretches) {
