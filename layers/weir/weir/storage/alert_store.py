@@ -109,7 +109,7 @@ class AlertStore:
                 new = msgspec.structs.replace(new, revision=old.revision + 1)
             if self._put(new, over=old):
                 return new
-            tried = new.history[-1] if new.history[-1].by else None  # a person's deed
+            tried = _deed(old, new)
         raise AlertMoved(f"{key} changed {_ATTEMPTS} times meanwhile")
 
     def _put(self, alert: Alert, *, over: Alert | None) -> bool:
@@ -350,3 +350,10 @@ def _number(value: float) -> str:
     if magnitude > 9.9e125:
         return "9.9e125" if value > 0 else "-9.9e125"
     return repr(value)
+
+
+def _deed(old: Alert | None, new: Alert) -> Entry | None:
+    """The entry of a person's deed that `new` has more than `old`."""
+    newest = new.history[-1]
+    added = old is None or newest.n > old.transitions
+    return newest if added and newest.by else None
