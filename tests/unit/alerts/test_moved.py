@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from tests.fakes.alert_table import FakeAlertTable
-from tests.unit.alerts.facts import DEVICE, ONSET, followed, opened
+from tests.unit.alerts.facts import DEVICE, MINUTE, ONSET, followed, opened
 from weir.alerts.alert import AlertKey
 from weir.alerts.lifecycle import acknowledge, snooze
 from weir.storage.alert_store import AlertStore
@@ -29,8 +29,8 @@ def test_a_fact_is_not_taken_for_told_because_a_person_s_deed_came_before_it() -
     AlertStore(table, "alerts").tell(DEVICE, [opened(0.75)], 1)
     AlertStore(table, "alerts").change(KEY, lambda alert: acknowledge(alert, "ann", NOW))
     racing = AlertStore(interrupted_once(table), "alerts", sleep=lambda _: None)
-    racing.tell(DEVICE, [followed(20, 0.95, 2)], 2)
+    racing.tell(DEVICE, [followed(20, count=2)], 2)
     alert = AlertStore(table, "alerts").get(KEY)
     assert alert is not None
-    assert alert.peak == 0.95
-    assert [entry.kind for entry in alert.history] == ["opened", "acknowledged", "snoozed", "rose"]
+    assert (alert.count, alert.last_seen) == (2, 20 * MINUTE)
+    assert [entry.kind for entry in alert.history] == ["opened", "acknowledged", "snoozed"]
