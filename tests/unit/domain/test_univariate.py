@@ -177,6 +177,12 @@ def test_a_jump_on_the_first_day_is_as_much_of_an_alert_as_on_others() -> None:
     assert found[0] == found[1] > 0
 
 
+def test_a_level_that_has_moved_after_a_short_gap_is_an_alert_on_the_first_day_too() -> None:
+    minutes = [60_000 * at for at in (*range(300), 330)]
+    values = [20.0 + jitter for jitter in noise(300, 1, 0.4)]
+    assert DETECTOR.fold(DETECTOR.initial(), minutes, [*values, 60.0]).weekly[-1] >= ALERT
+
+
 def test_a_spike_is_found_and_explained_with_what_was_expected() -> None:
     values = noise(3000)
     state = DETECTOR.fold(DETECTOR.initial(), times(3000), values).state

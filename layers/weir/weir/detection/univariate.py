@@ -57,6 +57,7 @@ _LARGEST: Final = 1e290
 _TINY: Final = 1e-300
 _NOMINAL_MS: Final = 300_000.0
 """The rates of the rhythm are for values this far apart; closer ones each count for less."""
+_NEVER: Final = -(1 << 62)
 _A_DAY_AND_A_HALF_MS: Final = 36 * 3_600_000
 _WEEKDAY_PRIOR: Final = 300
 _INTERVAL_RATE: Final = 0.5
@@ -198,6 +199,7 @@ class UnivariateDetector(msgspec.Struct, frozen=True):
         midnight = next_midnight = day = 0
         filling = n % block
         caution = self._caution(n, interval)
+        back_at = _NEVER
         first = n + 1
         heard = n - age
         gap = _GAP * interval or inf
@@ -212,6 +214,8 @@ class UnivariateDetector(msgspec.Struct, frozen=True):
                 block_ts = ts
             value -= anchor
             if ts - last_ts > gap:
+                if ts - last_ts <= _HOUR_MS:
+                    back_at = ts
                 fast = value
                 drift = 0.0
             last_ts = ts
@@ -383,7 +387,9 @@ class UnivariateDetector(msgspec.Struct, frozen=True):
                 evidence_sum = coarse(evidence_sum * keep + evidence)
                 evidence_weight = coarse(evidence_weight * keep + 1.0)
                 # A jump moves the other four channels too, by as much if nothing ever moved before.
-                careful = 1.0 if 6.0 * sudden >= evidence else caution
+                # After a short gap there is none to be seen, and no day's rhythm to be blamed.
+                jumped = 6.0 * sudden >= evidence or back_at == ts
+                careful = 1.0 if jumped else caution
                 level = weekly_score_of(surprise, GREAT, excess, interval, careful)
                 if strongest > STRONG:
                     alone = weekly_score_of(strongest, STRONG, strong_excess, interval, careful)
