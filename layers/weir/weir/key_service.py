@@ -31,6 +31,8 @@ DEFAULT_OVERLAP_S: Final = 86_400
 MAX_OVERLAP_S: Final = 90 * 86_400
 """Seconds for which a rotated key may go on holding beside its successor."""
 
+_SECONDS: Final = " of seconds"
+
 _PREFIX = re.compile(r"[A-Za-z0-9._:-]{0,128}")
 _KEY_ID = re.compile(rf"[0-9a-f]{{{KEY_ID_DIGITS}}}")
 
@@ -170,7 +172,7 @@ def checked_expiry(expires_in: object, expires_at: object, now_s: int) -> int | 
     if expires_in is not None and expires_at is not None:
         raise InvalidField("expires_in and expires_at: a key may have one of the two")
     if expires_in is not None:
-        return now_s + _whole("expires_in", expires_in, 1, MAX_LIFETIME_S)
+        return now_s + whole("expires_in", expires_in, 1, MAX_LIFETIME_S, of=_SECONDS)
     if expires_at is not None:
         return _moment("expires_at", expires_at, now_s + 1, now_s + MAX_LIFETIME_S)
     return None
@@ -180,7 +182,7 @@ def checked_overlap(seconds: object) -> int:
     """For how many seconds a rotated key goes on holding. Raises `InvalidField`."""
     if seconds is None:
         return DEFAULT_OVERLAP_S
-    return _whole("overlap_seconds", seconds, 0, MAX_OVERLAP_S)
+    return whole("overlap_seconds", seconds, 0, MAX_OVERLAP_S, of=_SECONDS)
 
 
 def checked_key_id(key_id: str) -> str:
@@ -190,12 +192,16 @@ def checked_key_id(key_id: str) -> str:
     return key_id
 
 
-def _whole(field: str, value: object, least: int, most: int) -> int:
+def whole(field: str, value: object, least: int, most: int, *, of: str = "") -> int:
+    """A whole number from `least` to `most`; JSON Schema's integers may be written 1.0.
+
+    `of` says what it counts. Raises `InvalidField`.
+    """
     if isinstance(value, float) and value.is_integer():
-        value = int(value)  # JSON Schema's integers may be written so
+        value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
         what = "a number that is not whole" if isinstance(value, float) else kind(value)
-        raise InvalidField(f"{field} is {what}; it must be a whole number of seconds")
+        raise InvalidField(f"{field} is {what}; it must be a whole number{of}")
     if not least <= value <= most:
         side = "less" if value < least else "more"
         raise InvalidField(

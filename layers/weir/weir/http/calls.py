@@ -57,6 +57,7 @@ def tagged(call: Call, etag: str, document: Callable[[], Any]) -> Outcome:
 
 
 def has(if_none_match: str, etag: str) -> bool:
-    """Whether an If-None-Match header names the entity tag."""
+    """Whether an If-None-Match header names the entity tag, compared weakly (RFC 9110, 13.1.2)."""
+    bare = etag.removeprefix("W/")
     tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
-    return etag in tags or "*" in tags
+    return bare in tags or "*" in tags

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from weir.http.answers import empty_answer, problem
+from weir.http.calls import has
 from weir.http.gateway import Answer
 
 PAGE: Final = "index.html"
@@ -114,7 +115,7 @@ class Console:
             "vary": "accept-encoding",
             "content-security-policy": self._policy,
         }
-        if _has(if_none_match, found.etag):
+        if has(if_none_match, found.etag):
             return empty_answer(304, request_id, headers)
         headers["content-type"] = found.media_type
         if found.packed is not None and _takes_gzip(accept_encoding):
@@ -170,12 +171,6 @@ def _release(contents: Mapping[str, bytes]) -> str:
 
 def _is_release(folder: str) -> bool:
     return len(folder) == 16 and not set(folder) - set("0123456789abcdef")
-
-
-def _has(if_none_match: str, etag: str) -> bool:
-    bare = etag.removeprefix("W/")
-    tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
-    return bare in tags or "*" in tags
 
 
 def _takes_gzip(accept_encoding: str) -> bool:

@@ -12,7 +12,7 @@ import msgspec
 from weir.alerts.alert import MAX_NOTE
 from weir.controls import DEVICE
 from weir.http.calls import Call
-from weir.key_service import InvalidField, checked_scope
+from weir.key_service import InvalidField, checked_scope, whole
 from weir.readings import (
     AwareDatetime,
     InvalidReading,
@@ -82,21 +82,6 @@ def snooze_end(fields: Mapping[str, object], now: int) -> int:
             f"{format_ts(latest)}"
         )
     return end
-
-
-def whole(name: str, value: object, least: int, most: int) -> int:
-    """A whole number from `least` to `most`; JSON Schema's integers may be written 1.0."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int):
-        what = "a number that is not whole" if isinstance(value, float) else kind(value)
-        raise InvalidField(f"{name} is {what}; it must be a whole number")
-    if not least <= value <= most:
-        side = "less" if value < least else "more"
-        raise InvalidField(
-            f"{name} is a number {side} than it may be; it must lie from {least} to {most}"
-        )
-    return value
 
 
 def moment(name: str, value: object) -> int:
