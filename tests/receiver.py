@@ -1,8 +1,10 @@
 """A webhook's receiver on this machine."""
 
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from tests.loopback import LoopbackServer
 
 
 class Receiver:
@@ -23,11 +25,8 @@ class Receiver:
             def log_request(self, *_: Any) -> None:
                 return
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
-        self.thread.start()
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/hook?team=a"
+        self.server = LoopbackServer(Handler)
+        self.url = f"{self.server.url}/hook?team=a"
 
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
         status = self.answers.pop(0) if self.answers else 204
@@ -47,6 +46,4 @@ class Receiver:
 
     def close(self) -> None:
         self.slow.set()
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
+        self.server.close()

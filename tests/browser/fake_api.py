@@ -7,12 +7,11 @@ answers. It can be told to fail, to forget a token, and to sign people in as an 
 import base64
 import json
 import re
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -22,6 +21,7 @@ import msgspec
 from tests import contract
 from tests.browser import answers
 from tests.browser.world import Device, World
+from tests.loopback import LoopbackServer
 from weir.alerts import lifecycle
 from weir.alerts.alert import Alert
 from weir.controls import Control, control_of
@@ -94,20 +94,15 @@ class FakeApi:
     def __enter__(self) -> Self:
         said = {"issuer": "https://idp.example.com", "audience": "weir", "client_id": ""}
         self.console = Console(FOLDER, {**said, "version": "0.0.0", **self.config})
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self.answer))
-        self.server.daemon_threads = True
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,))
-        self.thread.start()
+        self.server = LoopbackServer(_handler(self.answer))
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join()
+        self.server.close()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_address[1]}{BASE}/"
+        return f"{self.server.url}{BASE}/"
 
     def fail(self, path: str, status: int, retry_after: int | None = None) -> None:
         self.failures.append(Failure(path, status, retry_after))

@@ -3,11 +3,12 @@
 import base64
 import hashlib
 import json
-import threading
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Self
 from urllib.parse import parse_qs, urlencode, urlsplit
+
+from tests.loopback import LoopbackServer
 
 
 @dataclass
@@ -21,20 +22,15 @@ class FakeIssuer:
     exchanged: list[dict[str, str]] = field(default_factory=list)
 
     def __enter__(self) -> Self:
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self.server.daemon_threads = True
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,))
-        self.thread.start()
+        self.server = LoopbackServer(_handler(self))
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join()
+        self.server.close()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_address[1]}/pool"
+        return f"{self.server.url}/pool"
 
     def authorize(self, given: dict[str, str]) -> str:
         """Where the browser is sent back to."""

@@ -1,7 +1,10 @@
 """Requests to the `api` function, and its answers, each held to the OpenAPI document."""
 
+import io
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -50,3 +53,13 @@ def answered(api: ModuleType, request: dict[str, Any]) -> tuple[int, Any]:
 def made_id(answer: dict[str, Any]) -> str:
     key_id: str = json.loads(answer["body"])["key"]["key_id"]
     return key_id
+
+
+@contextmanager
+def logged(api: ModuleType) -> Iterator[io.StringIO]:
+    """What the function logs meanwhile."""
+    written = io.StringIO()
+    handler = api.logger.registered_handler
+    before = handler.setStream(written)
+    yield written
+    handler.setStream(before)

@@ -18,7 +18,7 @@ from tests.contract import check_answer, errors, operations
 from tests.fakes.aws import FlakyDynamo, client_error, timed_out
 from tests.fakes.device_keys import MemoryKeys
 from tests.handlers import Context, load_handler
-from tests.integration.api import EVENTS, answered, event, load_api, made_id, sample
+from tests.integration.api import EVENTS, answered, event, load_api, logged, made_id, sample
 from tests.integration.test_api_events import READ
 from tests.tables import create_tables
 from weir.identity import DeviceKey, NewKey, Scope, admitted, digest_of, id_of
@@ -85,11 +85,8 @@ def api(loaded: ModuleType, store: MemoryKeys, monkeypatch: pytest.MonkeyPatch) 
 @pytest.fixture
 def log(api: ModuleType) -> Iterator[io.StringIO]:
     """What the function logs."""
-    written = io.StringIO()
-    handler = api.logger.registered_handler
-    before = handler.setStream(written)
-    yield written
-    handler.setStream(before)
+    with logged(api) as written:
+        yield written
 
 
 @pytest.fixture

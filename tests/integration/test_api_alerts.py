@@ -12,6 +12,7 @@ import pytest
 from tests.contract import check_answer
 from tests.fakes.aws import FlakyDynamo, client_error, timed_out
 from tests.handlers import Context
+from tests.integration.api import logged
 from tests.integration.read_api import HOUR, T0, OneAtATime, World, a_world, now
 from weir.http import alerts
 from weir.http.queries import cursor_of
@@ -33,11 +34,8 @@ def world() -> Iterator[World]:
 
 @pytest.fixture
 def log(world: World) -> Iterator[io.StringIO]:
-    written = io.StringIO()
-    handler = world.api.logger.registered_handler
-    before = handler.setStream(written)
-    yield written
-    handler.setStream(before)
+    with logged(world.api) as written:
+        yield written
 
 
 def ids(document: Any) -> list[str]:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.fakes.aws import FlakyDynamo, client_error
 from tests.handlers import Context
+from tests.integration.api import logged
 from tests.integration.read_api import OneAtATime, World, a_world, now
 from weir.controls import FLEET, Control
 from weir.readings import format_ts
@@ -28,11 +29,8 @@ def world() -> Iterator[World]:
 
 @pytest.fixture
 def log(world: World) -> Iterator[io.StringIO]:
-    written = io.StringIO()
-    handler = world.api.logger.registered_handler
-    before = handler.setStream(written)
-    yield written
-    handler.setStream(before)
+    with logged(world.api) as written:
+        yield written
 
 
 def put(world: World, body: object, query: str = "", device_id: str = "a") -> Any:
